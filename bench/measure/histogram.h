@@ -1,0 +1,64 @@
+// Latency histogram with log-linear buckets.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace aioscope {
+
+// Values in nanoseconds from 0 to 2^42 - 1 (73 minutes); larger ones count in the last bucket.
+//
+// Below 2^6 each value has a bucket of its own. Above, each power of two is cut into 2^6 equal
+// buckets, so that a bucket is at most 1/64 (1.6 %) of its lower bound wide. Percentiles are taken
+// from merged histograms, never averaged. One writer; reading while it writes is a race.
+class LatencyHistogram {
+ public:
+  static constexpr unsigned kSubBucketBits = 6;
+  static constexpr unsigned kValueBits = 42;
+  static constexpr std::size_t kSubBuckets = std::size_t{1} << kSubBucketBits;
+  static constexpr std::size_t kBuckets = (kValueBits - kSubBucketBits + 1) * kSubBuckets;
+
+  void record(std::uint64_t value_ns, std::uint64_t count = 1) {
+    counts_[bucket_of(value_ns)] += count;
+    count_ += count;
+    sum_ns_ += value_ns * count;
+    if (value_ns > max_ns_) max_ns_ = value_ns;
+    if (value_ns < min_ns_) min_ns_ = value_ns;
+  }
+  void merge(const LatencyHistogram& other);
+  void reset() { *this = LatencyHistogram{}; }
+
+  std::uint64_t count() const { return count_; }
+  std::uint64_t max_ns() const { return max_ns_; }  // exact; 0 when empty
+  std::uint64_t min_ns() const { return count_ == 0 ? 0 : min_ns_; }
+  double mean_ns() const;  // exact; NaN when empty
+
+  // The smallest bucket bound that at least `fraction` (0..1] of the values do not exceed: the upper
+  // end of the bucket, or the exact maximum if that is smaller. NaN when empty.
+  double percentile_ns(double fraction) const;
+
+  static constexpr std::size_t bucket_of(std::uint64_t value_ns) {
+    if (value_ns < kSubBuckets) return value_ns;
+    const unsigned exponent = unsigned(std::bit_width(value_ns)) - 1;
+    if (exponent >= kValueBits) return kBuckets - 1;
+    const unsigned shift = exponent - kSubBucketBits;
+    return ((std::size_t{shift} + 1) << kSubBucketBits) + (value_ns >> shift) - kSubBuckets;
+  }
+  static constexpr std::uint64_t bucket_low_ns(std::size_t bucket) {
+    if (bucket < kSubBuckets) return bucket;
+    const std::size_t shift = (bucket >> kSubBucketBits) - 1;
+    return (kSubBuckets + (bucket & (kSubBuckets - 1))) << shift;
+  }
+  std::uint64_t bucket_count(std::size_t bucket) const { return counts_[bucket]; }
+
+ private:
+  std::array<std::uint64_t, kBuckets> counts_{};
+  std::uint64_t count_ = 0;
+  std::uint64_t sum_ns_ = 0;
+  std::uint64_t max_ns_ = 0;
+  std::uint64_t min_ns_ = UINT64_MAX;
+};
+
+}  // namespace aioscope

@@ -1,0 +1,93 @@
+// What one repetition of a row yields. Plain data between the runner, which fills it, and the writers.
+//
+// A value that could not be had is nullopt or NaN (null in the files) and never 0.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/measure/histogram.h"
+
+namespace aioscope {
+
+enum class ThreadRole : std::uint8_t { kSubmitter, kReaper, kSubmitterReaper, kConsumer };
+constexpr const char* thread_role_name(ThreadRole role) {
+  switch (role) {
+    case ThreadRole::kSubmitter: return "submitter";
+    case ThreadRole::kReaper: return "reaper";
+    case ThreadRole::kSubmitterReaper: return "submitter+reaper";
+    case ThreadRole::kConsumer: return "consumer";
+  }
+  return "?";
+}
+
+// One measured thread, over its own measured window.
+struct ThreadMeasurement {
+  ThreadRole role = ThreadRole::kSubmitterReaper;
+  int cpu = -1;  // pinned to; -1: not pinned
+  std::uint64_t operations = 0;  // submitters: own operations completed; reapers, consumer: handled
+  std::uint64_t submit_calls = 0;
+  std::uint64_t short_submits = 0;  // calls that accepted less than asked for: back-pressure
+  std::uint64_t reap_calls = 0;
+  std::uint64_t user_ns = 0;
+  std::uint64_t system_ns = 0;
+  std::uint64_t voluntary_switches = 0;
+  std::uint64_t involuntary_switches = 0;
+  std::uint64_t minor_faults = 0;
+  std::uint64_t major_faults = 0;
+  std::optional<std::uint64_t> migrations;
+  std::uint64_t driver_system_calls = 0;  // as the driver counts them
+};
+
+struct Measurement {
+  std::string setup;  // what Context::setup() said, of the first context
+  std::uint32_t threads = 0;
+  bool oversubscribed = false;  // more threads than usable CPUs: waits include preemption
+
+  std::int64_t start_realtime_ns = 0;  // wall clock at the start of the measured window
+  std::uint64_t window_ns = 0;         // its length
+  std::uint64_t operations = 0;        // completed in the window
+  std::uint64_t bytes = 0;
+  double operations_per_s = 0;
+
+  std::uint64_t slice_ns = 0;             // nominal length of a slice
+  std::vector<double> slices_ops_per_s;
+  double drift = 0;     // (mean of the second half of the slices - first half) / mean of all
+  bool steady = true;   // |drift| within 10 % or within 3 standard errors of 0
+
+  double fairness_jain = 1;     // over submitters' operations: 1 = equal, 1/N = one thread has all
+  double fairness_min_max = 1;  // slowest over fastest submitter
+
+  LatencyHistogram latency;  // submit (or the intended start, open loop) to reaped
+  std::string latency_mode;  // "full", "sampled", "off"
+
+  // Of the whole process in the window, so that a driver's own threads count; the runner's part,
+  // which only sleeps and looks, is in it and small.
+  double cpu_user_ns_per_op = 0;
+  double cpu_system_ns_per_op = 0;
+  double context_switches_per_op = 0;
+  double voluntary_switches_per_op = 0;
+  double faults_per_op = 0;
+  std::optional<double> migrations_per_op;
+  std::string migrations_reason;  // why they could not be had
+  double system_calls_per_op = 0;
+  std::string system_calls_source;  // "tracepoint" or "driver"
+  std::string system_calls_reason;  // why not by the tracepoint
+
+  // Over the whole repetition, warm-up and drain included.
+  std::uint64_t submitted = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t errors = 0;
+  std::map<int, std::uint64_t> errors_by_errno;
+  std::uint64_t verified_blocks = 0;
+  std::uint64_t verify_failures = 0;
+  std::uint64_t late_starts = 0;  // open loop: operations begun more than 1 ms after their time
+
+  std::vector<ThreadMeasurement> thread;
+  std::vector<std::string> warnings;
+};
+
+}  // namespace aioscope

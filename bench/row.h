@@ -1,0 +1,80 @@
+// A row: one configuration to measure, and the identity of its results.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "drivers/driver.h"
+
+namespace aioscope {
+
+// How threads and contexts are laid out.
+//   shared      N submitters and M reapers on one context
+//   per-thread  N threads, each submits to and reaps from a context of its own
+//   aggregate   per-thread, and every completion goes to one consumer through a userspace queue
+//   grouped     N submitters and M reapers over K contexts
+enum class Workload : std::uint8_t { kShared, kPerThread, kAggregate, kGrouped };
+std::string_view workload_name(Workload workload);
+std::optional<Workload> parse_workload(std::string_view name);
+
+enum class Operation : std::uint8_t { kRead, kWrite, kMixed, kNop };
+std::string_view operation_name(Operation operation);
+std::optional<Operation> parse_operation(std::string_view name);
+
+enum class Arrival : std::uint8_t { kConstant, kPoisson };
+std::string_view arrival_name(Arrival arrival);
+std::optional<Arrival> parse_arrival(std::string_view name);
+
+enum class AccessPattern : std::uint8_t { kRandom, kSequential };
+std::string_view access_pattern_name(AccessPattern pattern);
+std::optional<AccessPattern> parse_access_pattern(std::string_view name);
+
+// How many operations carry a time stamp. kSampled stamps one submit call in about 32 operations, so
+// that a batch of 32 is stamped every time; kAuto is kFull on files and kSampled elsewhere.
+enum class LatencyMode : std::uint8_t { kAuto, kFull, kSampled, kOff };
+std::string_view latency_mode_name(LatencyMode mode);
+std::optional<LatencyMode> parse_latency_mode(std::string_view name);
+
+// "null", "zero", "file:PATH", "device:SPEC".
+struct Target {
+  FileKind kind = FileKind::kNull;
+  std::string path;  // of kFile
+  std::string spec;  // of kDevice
+
+  std::string text() const;   // as the user writes it
+  std::string label() const;  // without '/': "null", "zero", "file:BASENAME", "device:SPEC"
+  bool operator==(const Target&) const = default;
+};
+// nullopt when `text` is none of the four forms.
+std::optional<Target> parse_target(std::string_view text);
+
+struct Row {
+  std::string driver;  // full name, aliases resolved
+  Workload workload = Workload::kPerThread;
+  Target target;
+  std::uint32_t submitters = 1;
+  std::uint32_t reapers = 1;   // threads that reap; the workload per-thread has none of their own (0)
+  std::uint32_t contexts = 1;  // K; derived from the workload except for grouped
+  std::uint32_t depth = 128;   // requests in flight per submitter
+  std::uint32_t batch = 32;    // most requests per submit and completions per reap
+  std::uint32_t reap_min = 1;  // completions a reap waits for
+  std::uint32_t block_size = 512;  // bytes
+  Operation operation = Operation::kRead;
+  std::uint32_t read_percent = 50;  // of kMixed
+  AccessPattern pattern = AccessPattern::kRandom;
+  bool buffered = false;  // files without O_DIRECT
+  bool verify = false;
+  double rate_per_s = 0;  // operations per second over all submitters; 0: closed loop
+  Arrival arrival = Arrival::kConstant;
+  LatencyMode latency = LatencyMode::kAuto;
+
+  std::uint32_t threads() const;  // that the harness starts
+  // "libaio/shared/zero/submitters:4/reapers:1/depth:128/batch:32/bs:512/read"; parts that have their
+  // default and are rarely changed are left out. Unique within a plan.
+  std::string name() const;
+  bool operator==(const Row&) const = default;
+};
+
+}  // namespace aioscope

@@ -1,0 +1,58 @@
+// Runs one repetition of one row.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <vector>
+
+#include "bench/measurement.h"
+#include "bench/row.h"
+#include "drivers/driver.h"
+
+namespace aioscope {
+
+// The same for every row of a run.
+struct RunSettings {
+  std::int64_t warmup_ns = 200'000'000;
+  std::int64_t window_ns = 1'000'000'000;   // measured
+  std::int64_t watchdog_ns = 10'000'000'000;  // no completion for so long: the driver hangs
+  std::vector<int> cpus;  // CPU of each thread, in turn; empty: not pinned
+  std::uint32_t usable_cpus = 1;
+  std::uint64_t seed = 1;  // offsets, operation mix, arrival times
+  bool allow_destructive = false;
+};
+
+// Called by the runner about ten times a second with the operations completed so far in the window.
+using RowProgress = std::function<void(std::int64_t elapsed_ns, std::uint64_t operations)>;
+
+// The row could not be measured; what() is one line that names the cure. Thrown for targets that
+// cannot be opened, threads that cannot be started, and failing I/O.
+class RunError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The row's result would be wrong: a completion lost or doubled, wrong data. what() says which.
+class InvalidResult : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Blocks for warm-up, window and drain. Ends early, with a Measurement of what was seen, when `stop`
+// becomes true. Throws SetupError, RunError or InvalidResult. A driver that hangs cannot be stopped
+// from outside: after watchdog_ns the function on_hang is called, which must not return.
+Measurement run_repetition(const Driver& driver, const Row& row, const RunSettings& settings,
+                           const std::atomic<bool>& stop, const RowProgress& progress,
+                           const std::function<void()>& on_hang);
+
+// Throws RunError when the row's target cannot be used as asked: missing, a directory, too small, no
+// permission, or writing to it would destroy what aioscope did not make.
+void check_target(const Row& row, bool allow_destructive);
+
+// Makes a file of `size` bytes filled with data and marks it as aioscope's own, which may be written
+// without --allow-destructive. An own file of that size is left as it is. Throws RunError.
+void make_target_file(const std::string& path, std::uint64_t size);
+
+}  // namespace aioscope
