@@ -1,4 +1,5 @@
-// What one repetition of a row yields. Plain data between the runner, which fills it, and the writers.
+// What one repetition of a row yields. Plain data between the runner, which fills it, and the
+// writers.
 //
 // A value that could not be had is nullopt or NaN (null in the files) and never 0.
 #pragma once
@@ -16,10 +17,14 @@ namespace aioscope {
 enum class ThreadRole : std::uint8_t { kSubmitter, kReaper, kSubmitterReaper, kConsumer };
 constexpr const char* thread_role_name(ThreadRole role) {
   switch (role) {
-    case ThreadRole::kSubmitter: return "submitter";
-    case ThreadRole::kReaper: return "reaper";
-    case ThreadRole::kSubmitterReaper: return "submitter+reaper";
-    case ThreadRole::kConsumer: return "consumer";
+    case ThreadRole::kSubmitter:
+      return "submitter";
+    case ThreadRole::kReaper:
+      return "reaper";
+    case ThreadRole::kSubmitterReaper:
+      return "submitter+reaper";
+    case ThreadRole::kConsumer:
+      return "consumer";
   }
   return "?";
 }
@@ -27,7 +32,7 @@ constexpr const char* thread_role_name(ThreadRole role) {
 // One measured thread, over its own measured window.
 struct ThreadMeasurement {
   ThreadRole role = ThreadRole::kSubmitterReaper;
-  int cpu = -1;  // pinned to; -1: not pinned
+  int cpu = -1;                  // pinned to; -1: not pinned
   std::uint64_t operations = 0;  // submitters: own operations completed; reapers, consumer: handled
   std::uint64_t submit_calls = 0;
   std::uint64_t short_submits = 0;  // calls that accepted less than asked for: back-pressure
@@ -53,10 +58,10 @@ struct Measurement {
   std::uint64_t bytes = 0;
   double operations_per_s = 0;
 
-  std::uint64_t slice_ns = 0;             // nominal length of a slice
+  std::uint64_t slice_ns = 0;  // nominal length of a slice
   std::vector<double> slices_ops_per_s;
-  double drift = 0;     // (mean of the second half of the slices - first half) / mean of all
-  bool steady = true;   // |drift| within 10 % or within 3 standard errors of 0
+  double drift = 0;    // (mean of the second half of the slices - first half) / mean of all
+  bool steady = true;  // |drift| within 10 % or within 3 standard errors of 0
 
   double fairness_jain = 1;     // over submitters' operations: 1 = equal, 1/N = one thread has all
   double fairness_min_max = 1;  // slowest over fastest submitter

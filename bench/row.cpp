@@ -69,10 +69,14 @@ std::optional<LatencyMode> parse_latency_mode(std::string_view name) {
 
 std::string Target::text() const {
   switch (kind) {
-    case FileKind::kNull: return "null";
-    case FileKind::kZero: return "zero";
-    case FileKind::kFile: return std::string(kFilePrefix) + path;
-    case FileKind::kDevice: return std::string(kDevicePrefix) + spec;
+    case FileKind::kNull:
+      return "null";
+    case FileKind::kZero:
+      return "zero";
+    case FileKind::kFile:
+      return std::string(kFilePrefix) + path;
+    case FileKind::kDevice:
+      return std::string(kDevicePrefix) + spec;
   }
   return "?";
 }
@@ -89,17 +93,21 @@ std::optional<Target> parse_target(std::string_view text) {
     return Target{.kind = FileKind::kFile, .path = std::string(text.substr(kFilePrefix.size()))};
   }
   if (text.starts_with(kDevicePrefix)) {
-    return Target{.kind = FileKind::kDevice, .spec = std::string(text.substr(kDevicePrefix.size()))};
+    return Target{.kind = FileKind::kDevice,
+                  .spec = std::string(text.substr(kDevicePrefix.size()))};
   }
   return std::nullopt;
 }
 
 std::uint32_t Row::threads() const {
   switch (workload) {
-    case Workload::kPerThread: return submitters;
-    case Workload::kAggregate: return submitters + 1;
+    case Workload::kPerThread:
+      return submitters;
+    case Workload::kAggregate:
+      return submitters + 1;
     case Workload::kShared:
-    case Workload::kGrouped: return submitters + reapers;
+    case Workload::kGrouped:
+      return submitters + reapers;
   }
   return submitters;
 }

@@ -31,8 +31,8 @@ enum class AccessPattern : std::uint8_t { kRandom, kSequential };
 std::string_view access_pattern_name(AccessPattern pattern);
 std::optional<AccessPattern> parse_access_pattern(std::string_view name);
 
-// How many operations carry a time stamp. kSampled stamps one submit call in about 32 operations, so
-// that a batch of 32 is stamped every time; kAuto is kFull on files and kSampled elsewhere.
+// How many operations carry a time stamp. kSampled stamps one submit call in about 32 operations,
+// so that a batch of 32 is stamped every time; kAuto is kFull on files and kSampled elsewhere.
 enum class LatencyMode : std::uint8_t { kAuto, kFull, kSampled, kOff };
 std::string_view latency_mode_name(LatencyMode mode);
 std::optional<LatencyMode> parse_latency_mode(std::string_view name);
@@ -55,11 +55,12 @@ struct Row {
   Workload workload = Workload::kPerThread;
   Target target;
   std::uint32_t submitters = 1;
-  std::uint32_t reapers = 1;   // threads that reap; the workload per-thread has none of their own (0)
-  std::uint32_t contexts = 1;  // K; derived from the workload except for grouped
-  std::uint32_t depth = 128;   // requests in flight per submitter
-  std::uint32_t batch = 32;    // most requests per submit and completions per reap
-  std::uint32_t reap_min = 1;  // completions a reap waits for
+  std::uint32_t reapers =
+      1;  // threads that reap; the workload per-thread has none of their own (0)
+  std::uint32_t contexts = 1;      // K; derived from the workload except for grouped
+  std::uint32_t depth = 128;       // requests in flight per submitter
+  std::uint32_t batch = 32;        // most requests per submit and completions per reap
+  std::uint32_t reap_min = 1;      // completions a reap waits for
   std::uint32_t block_size = 512;  // bytes
   Operation operation = Operation::kRead;
   std::uint32_t read_percent = 50;  // of kMixed
@@ -71,8 +72,8 @@ struct Row {
   LatencyMode latency = LatencyMode::kAuto;
 
   std::uint32_t threads() const;  // that the harness starts
-  // "libaio/shared/zero/submitters:4/reapers:1/depth:128/batch:32/bs:512/read"; parts that have their
-  // default and are rarely changed are left out. Unique within a plan.
+  // "libaio/shared/zero/submitters:4/reapers:1/depth:128/batch:32/bs:512/read"; parts that have
+  // their default and are rarely changed are left out. Unique within a plan.
   std::string name() const;
   bool operator==(const Row&) const = default;
 };

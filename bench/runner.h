@@ -16,12 +16,13 @@ namespace aioscope {
 // The same for every row of a run.
 struct RunSettings {
   std::int64_t warmup_ns = 200'000'000;
-  std::int64_t window_ns = 1'000'000'000;   // measured
+  std::int64_t window_ns = 1'000'000'000;     // measured
   std::int64_t watchdog_ns = 10'000'000'000;  // no completion for so long: the driver hangs
-  std::vector<int> cpus;  // CPU of each thread, in turn; empty: not pinned
+  std::vector<int> cpus;                      // CPU of each thread, in turn; empty: not pinned
   std::uint32_t usable_cpus = 1;
   std::uint64_t seed = 1;  // offsets, operation mix, arrival times
-  bool allow_destructive = false;
+  // Count system calls by the kernel's tracepoint, in a stretch of about 20 ms behind the window.
+  bool trace_system_calls = true;
 };
 
 // Called by the runner about ten times a second with the operations completed so far in the window.
@@ -40,19 +41,21 @@ class InvalidResult : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Blocks for warm-up, window and drain. Ends early, with a Measurement of what was seen, when `stop`
-// becomes true. Throws SetupError, RunError or InvalidResult. A driver that hangs cannot be stopped
-// from outside: after watchdog_ns the function on_hang is called, which must not return.
+// Blocks for warm-up, window and drain. Ends early, with a Measurement of what was seen, when
+// `stop` becomes true. Throws SetupError, RunError or InvalidResult. A driver that hangs cannot be
+// stopped from outside: after watchdog_ns the function on_hang is called, which must not return.
 Measurement run_repetition(const Driver& driver, const Row& row, const RunSettings& settings,
                            const std::atomic<bool>& stop, const RowProgress& progress,
                            const std::function<void()>& on_hang);
 
-// Throws RunError when the row's target cannot be used as asked: missing, a directory, too small, no
-// permission, or writing to it would destroy what aioscope did not make.
+// Throws RunError when the row's target cannot be used as asked: missing, a directory, too small,
+// no permission, or writing to it would destroy what aioscope did not make.
 void check_target(const Row& row, bool allow_destructive);
 
-// Makes a file of `size` bytes filled with data and marks it as aioscope's own, which may be written
-// without --allow-destructive. An own file of that size is left as it is. Throws RunError.
-void make_target_file(const std::string& path, std::uint64_t size);
+// Makes a file of `size` bytes filled with data and marks it as aioscope's own, which may be
+// written without --allow-destructive. A file of that size is left as it is, as is a larger one of
+// somebody else; a smaller one of somebody else is replaced only with `allow_destructive`. Throws
+// RunError.
+void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive);
 
 }  // namespace aioscope

@@ -35,8 +35,8 @@ class LatencyHistogram {
   std::uint64_t min_ns() const { return count_ == 0 ? 0 : min_ns_; }
   double mean_ns() const;  // exact; NaN when empty
 
-  // The smallest bucket bound that at least `fraction` (0..1] of the values do not exceed: the upper
-  // end of the bucket, or the exact maximum if that is smaller. NaN when empty.
+  // The smallest bucket bound that at least `fraction` (0..1] of the values do not exceed: the
+  // upper end of the bucket, or the exact maximum if that is smaller. NaN when empty.
   double percentile_ns(double fraction) const;
 
   static constexpr std::size_t bucket_of(std::uint64_t value_ns) {

@@ -1,0 +1,407 @@
+#include "bench/runner.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <thread>
+
+#include "bench/measure/clock.h"
+#include "bench/measure/statistics.h"
+#include "bench/measure/system_calls.h"
+#include "bench/measure/usage.h"
+#include "bench/workload/rig.h"
+
+namespace aioscope {
+namespace {
+
+constexpr std::int64_t kSliceNs = 100'000'000;
+constexpr std::int64_t kAbandonNs = 2'000'000'000;  // for threads to leave a failed repetition
+constexpr std::int64_t kCountingNs = 20'000'000;
+
+// The threads of a repetition: started together, joined together.
+class Crew {
+ public:
+  Crew(Rig& rig, const RunSettings& settings) : rig_(rig), settings_(settings) {}
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+  ~Crew() {
+    for (std::thread& thread : threads_) {
+      if (thread.joinable()) thread.join();
+    }
+  }
+
+  // Returns when every thread is ready for the load, or one has failed.
+  void start() {
+    const std::size_t count = rig_.layout.threads.size();
+    tids_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      try {
+        threads_.emplace_back([this, i] { body(static_cast<std::uint32_t>(i)); });
+      } catch (const std::system_error& error) {
+        rig_.control.fail(
+            std::make_exception_ptr(RunError(fmt::format(
+                "thread {} of {} cannot be started: {}; lower --submitters, or raise ulimit -u, "
+                "ulimit -v or the cgroup's pids.max",
+                i + 1, count, std::strerror(error.code().value())))),
+            Phase::kAbandoned);
+        return;
+      }
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return ready_ == count; });
+  }
+
+  // False: some did not end in time.
+  bool wait_until_finished(std::int64_t timeout_ns) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
+                             [&] { return finished_ == threads_.size(); });
+  }
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+  std::span<const pid_t> tids() const { return tids_; }
+
+ private:
+  void body(std::uint32_t index) {
+    tids_[index] = gettid();
+    // Sleeps of the open loop end when they should, not up to 50 us later.
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    guarded([&] {
+      pin(index);
+      prepare_thread(rig_, index);
+    });
+    note(ready_);
+    wait_for_load();
+    guarded([&] {
+      if (rig_.control.phase() != Phase::kAbandoned) run_thread(rig_, index);
+    });
+    rig_.meters[index]->observe(Phase::kDraining);
+    note(finished_);
+  }
+
+  template <typename Function>
+  void guarded(Function&& function) {
+    try {
+      function();
+    } catch (...) {
+      rig_.control.fail(std::current_exception(), Phase::kAbandoned);
+    }
+  }
+  void pin(std::uint32_t index) const {
+    if (settings_.cpus.empty()) return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    const int cpu = settings_.cpus[index % settings_.cpus.size()];
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+      throw RunError(fmt::format("thread {} cannot be pinned to CPU {}: {}; see `aioscope doctor`",
+                                 index, cpu, std::strerror(errno)));
+    }
+  }
+  void note(std::size_t& counter) {
+    const std::lock_guard lock(mutex_);
+    ++counter;
+    changed_.notify_all();
+  }
+  void wait_for_load() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return rig_.control.phase() != Phase::kStarting; });
+  }
+
+ public:
+  void release(Phase phase) {
+    const std::lock_guard lock(mutex_);
+    rig_.control.enter(phase);
+    changed_.notify_all();
+  }
+
+ private:
+  Rig& rig_;
+  const RunSettings& settings_;
+  std::vector<std::thread> threads_;
+  std::vector<pid_t> tids_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t ready_ = 0;     // guarded by mutex_
+  std::size_t finished_ = 0;  // guarded by mutex_
+};
+
+// Sees that operations keep coming back.
+class Watchdog {
+ public:
+  Watchdog(const Rig& rig, std::int64_t limit_ns) : rig_(rig), limit_ns_(limit_ns) {}
+
+  // False: requests are in flight and none has come back for `limit_ns`.
+  bool look(std::int64_t now_ns) {
+    const std::uint64_t finished = finished_operations();
+    if (finished != last_finished_ || started() == finished || since_ns_ == 0) {
+      last_finished_ = finished;
+      since_ns_ = now_ns;
+    }
+    return now_ns - since_ns_ < limit_ns_;
+  }
+  std::uint64_t finished_operations() const {
+    std::uint64_t total = 0;
+    for (const auto& meter : rig_.meters) total += meter->finished();
+    return total;
+  }
+  std::uint64_t started() const {
+    std::uint64_t total = 0;
+    for (const auto& meter : rig_.meters) total += meter->started();
+    return total;
+  }
+
+ private:
+  const Rig& rig_;
+  const std::int64_t limit_ns_;
+  std::uint64_t last_finished_ = 0;
+  std::int64_t since_ns_ = 0;
+};
+
+// A repetition from the runner's side.
+class Repetition {
+ public:
+  Repetition(const Driver& driver, const Row& row, const RunSettings& settings,
+             const std::atomic<bool>& stop, const RowProgress& progress,
+             const std::function<void()>& on_hang)
+      : row_(row),
+        settings_(settings),
+        stop_(stop),
+        progress_(progress),
+        on_hang_(on_hang),
+        rig_(std::make_unique<Rig>(driver, row, settings)),
+        crew_(std::make_unique<Crew>(*rig_, settings)),
+        watchdog_(*rig_, settings.watchdog_ns) {}
+
+  Measurement run() {
+    crew_->start();
+    if (!rig_->control.failure() && !rig_->layout.private_contexts) {
+      try {
+        rig_->open_shared_contexts();
+      } catch (...) {
+        rig_->control.fail(std::current_exception(), Phase::kAbandoned);
+      }
+    }
+    crew_->release(Phase::kWarmUp);
+    pass(monotonic_ns() + settings_.warmup_ns, [](std::int64_t) {});
+    measure();
+    count_system_calls();
+    drain();
+    crew_->join();
+    if (const auto failure = rig_->control.failure()) {
+      if (rig_->control.phase() == Phase::kAbandoned) leak();
+      std::rethrow_exception(failure);
+    }
+    return collect();
+  }
+
+ private:
+  // Lets the load run until `end_ns`, calling `tick` with the time about every 100 ms and at the
+  // end. Ends early on a failure or when the run is stopped.
+  template <typename Tick>
+  void pass(std::int64_t end_ns, Tick&& tick) {
+    const std::int64_t length_ns = end_ns - monotonic_ns();
+    const std::int64_t step_ns =
+        std::max<std::int64_t>(1'000'000, length_ns >= 5 * kSliceNs ? kSliceNs : length_ns / 5);
+    for (std::int64_t next_ns = monotonic_ns() + step_ns;; next_ns += step_ns) {
+      if (stop_ || rig_->control.phase() >= Phase::kDraining) return;
+      // The last step is not cut short, but stretched.
+      const bool last = next_ns + step_ns / 2 >= end_ns;
+      sleep_until_ns(last ? end_ns : next_ns);
+      const std::int64_t now_ns = monotonic_ns();
+      if (!watchdog_.look(now_ns)) return abandon();
+      tick(now_ns);
+      if (last) return;
+    }
+  }
+
+  void measure() {
+    std::vector<std::optional<std::uint64_t>> migrations;
+    for (const pid_t tid : crew_->tids()) migrations.push_back(migrations_of(tid));
+    result_.start_realtime_ns = clock_ns(CLOCK_REALTIME);
+    rig_->control.enter(Phase::kMeasured);
+    const std::int64_t begin_ns = monotonic_ns();
+    const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const Usage begin_usage = usage_of_process();
+    const std::int64_t slice_ns =
+        settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
+    SliceRecorder slices(std::uint64_t(std::max<std::int64_t>(slice_ns, 1'000'000)));
+    std::int64_t last_ns = begin_ns;
+    std::uint64_t last_operations = begin_operations;
+    pass(begin_ns + settings_.window_ns, [&](std::int64_t now_ns) {
+      const std::uint64_t operations = watchdog_.finished_operations();
+      slices.add(operations - last_operations, std::uint64_t(now_ns - last_ns));
+      last_ns = now_ns;
+      last_operations = operations;
+      progress_(now_ns - begin_ns, operations - begin_operations);
+    });
+    const Usage usage = usage_of_process() - begin_usage;
+    rig_->control.enter(Phase::kCounting);
+    for (std::size_t i = 0; i < migrations.size(); ++i) {
+      const auto now = migrations_of(crew_->tids()[i]);
+      ThreadMeasurement& thread = result_.thread.emplace_back();
+      if (now && migrations[i]) thread.migrations = *now - *migrations[i];
+    }
+    result_.window_ns = std::uint64_t(last_ns - begin_ns);
+    result_.operations = last_operations - begin_operations;
+    result_.slice_ns = slices.slice_ns();
+    result_.slices_ops_per_s = slices.operations_per_s();
+    set_per_operation(usage);
+  }
+
+  void set_per_operation(const Usage& usage) {
+    const double operations = double(result_.operations);  // 0 gives inf and NaN: null in the files
+    result_.operations_per_s = operations * 1e9 / double(result_.window_ns);
+    result_.cpu_user_ns_per_op = double(usage.user_ns) / operations;
+    result_.cpu_system_ns_per_op = double(usage.system_ns) / operations;
+    result_.voluntary_switches_per_op = double(usage.voluntary_switches) / operations;
+    result_.context_switches_per_op =
+        double(usage.voluntary_switches + usage.involuntary_switches) / operations;
+    result_.faults_per_op = double(usage.minor_faults + usage.major_faults) / operations;
+  }
+
+  // In a short stretch of the same load behind the timed window: while the tracepoint is on, every
+  // system call of the machine is slower.
+  void count_system_calls() {
+    result_.system_calls_source = "driver";
+    if (stop_ || rig_->control.phase() >= Phase::kDraining) {
+      result_.system_calls_reason = "the repetition was stopped";
+      return;
+    }
+    if (!settings_.trace_system_calls) {
+      result_.system_calls_reason = "not asked for";
+      return;
+    }
+    const SystemCallCounter counter(crew_->tids());
+    result_.system_calls_reason = counter.reason();
+    const auto begin = counter.read();
+    if (!begin) return;
+    const std::uint64_t begin_operations = watchdog_.finished_operations();
+    pass(monotonic_ns() + kCountingNs, [](std::int64_t) {});
+    const auto end = counter.read();
+    const std::uint64_t operations = watchdog_.finished_operations() - begin_operations;
+    if (!end || operations == 0) {
+      result_.system_calls_reason = "no operation completed while they were counted";
+      return;
+    }
+    result_.system_calls_source = "tracepoint";
+    result_.system_calls_per_op = double(*end - *begin) / double(operations);
+  }
+
+  void drain() {
+    rig_->control.enter(Phase::kDraining);
+    while (!crew_->wait_until_finished(kSliceNs / 10)) {
+      if (rig_->control.phase() == Phase::kAbandoned) break;
+      if (!watchdog_.look(monotonic_ns())) abandon();
+    }
+    // Threads that a driver does not let go cannot be joined.
+    if (!crew_->wait_until_finished(kAbandonNs)) {
+      on_hang_();
+      std::abort();
+    }
+  }
+
+  void abandon() {
+    const std::uint64_t started = watchdog_.started();
+    const std::uint64_t finished = watchdog_.finished_operations();
+    rig_->control.fail(std::make_exception_ptr(InvalidResult(fmt::format(
+                           "{} of {} requests have not come back, and none did for {:.1f} s; the "
+                           "driver lost them, "
+                           "or the device is slower than --watchdog",
+                           started - finished, started, double(settings_.watchdog_ns) / 1e9))),
+                       Phase::kAbandoned);
+  }
+
+  // Requests may still be in flight: their buffers and contexts must outlive them, so they are
+  // never given back.
+  void leak() {
+    static std::vector<Rig*>* leaked = new std::vector<Rig*>;
+    crew_.reset();
+    leaked->push_back(rig_.release());
+  }
+
+  Measurement collect() {
+    result_.setup = rig_->setup();
+    result_.threads = static_cast<std::uint32_t>(rig_->layout.threads.size());
+    result_.oversubscribed = result_.threads > settings_.usable_cpus;
+    const SteadyState state = steady_state(result_.slices_ops_per_s);
+    result_.drift = state.drift;
+    result_.steady = state.steady;
+    collect_threads();
+    std::vector<std::uint64_t> shares;
+    for (const auto& lane : rig_->lanes) {
+      shares.push_back(result_.thread[lane->index()].operations);
+      result_.latency.merge(lane->latency());
+      result_.submitted += lane->submitted();
+      result_.completed += lane->completed();
+      result_.verified_blocks += lane->verified();
+      result_.late_starts += lane->late_starts();
+    }
+    result_.fairness_jain = jain_index(shares);
+    result_.fairness_min_max = min_over_max(shares);
+    result_.latency_mode = latency_mode_name(rig_->latency);
+    result_.errors_by_errno = rig_->errors_by_errno();
+    if (result_.submitted != result_.completed) {
+      throw InvalidResult(fmt::format("{} requests were submitted and {} came back",
+                                      result_.submitted, result_.completed));
+    }
+    if (row_.verify && row_.target.kind == FileKind::kFile) {
+      for (const auto& lane : rig_->lanes) lane->verify_written(rig_->file_of(lane->index()));
+    }
+    return std::move(result_);
+  }
+
+  void collect_threads() {
+    std::uint64_t driver_calls = 0, window_operations = 0, migrations = 0;
+    bool have_migrations = true;
+    for (std::size_t i = 0; i < result_.thread.size(); ++i) {
+      ThreadMeasurement thread = rig_->meters[i]->measured();
+      thread.role = rig_->layout.threads[i].role;
+      thread.migrations = result_.thread[i].migrations;
+      if (!settings_.cpus.empty()) thread.cpu = settings_.cpus[i % settings_.cpus.size()];
+      driver_calls += thread.driver_system_calls;
+      result_.bytes += rig_->meters[i]->measured_bytes();
+      if (thread.role == ThreadRole::kSubmitter || thread.role == ThreadRole::kSubmitterReaper) {
+        window_operations += thread.operations;
+      }
+      have_migrations = have_migrations && thread.migrations.has_value();
+      migrations += thread.migrations.value_or(0);
+      result_.thread[i] = thread;
+    }
+    if (result_.system_calls_source == "driver") {
+      result_.system_calls_per_op = double(driver_calls) / double(window_operations);
+    }
+    if (have_migrations) {
+      result_.migrations_per_op = double(migrations) / double(result_.operations);
+    } else {
+      result_.migrations_reason = "the kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)";
+    }
+  }
+
+  const Row& row_;
+  const RunSettings& settings_;
+  const std::atomic<bool>& stop_;
+  const RowProgress& progress_;
+  const std::function<void()>& on_hang_;
+  std::unique_ptr<Rig> rig_;
+  std::unique_ptr<Crew> crew_;  // ends before the rig
+  Watchdog watchdog_;
+  Measurement result_;
+};
+
+}  // namespace
+
+Measurement run_repetition(const Driver& driver, const Row& row, const RunSettings& settings,
+                           const std::atomic<bool>& stop, const RowProgress& progress,
+                           const std::function<void()>& on_hang) {
+  prepare_target_contents(row);
+  return Repetition(driver, row, settings, stop, progress, on_hang).run();
+}
+
+}  // namespace aioscope

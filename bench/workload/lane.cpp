@@ -1,0 +1,243 @@
+#include "bench/workload/lane.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "bench/runner.h"
+#include "bench/workload/pattern.h"
+
+namespace aioscope {
+namespace {
+
+// O_DIRECT wants buffers aligned to the device's logical block; smaller strides waste nothing.
+constexpr std::size_t kBufferAlignment = 512;
+
+std::size_t round_up(std::size_t value, std::size_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+constexpr std::byte kPoison{0xa5};  // what a buffer holds before a verified read
+
+}  // namespace
+
+Arena::Arena(std::size_t size) {
+  const std::size_t mapped = round_up(std::max<std::size_t>(size, 1), std::size_t(getpagesize()));
+  void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw RunError(
+        fmt::format("no memory for {} bytes of buffers: {}; lower --depth or --block-size", mapped,
+                    std::strerror(errno)));
+  }
+  bytes_ = {static_cast<std::byte*>(memory), mapped};
+}
+
+Arena::~Arena() { munmap(bytes_.data(), bytes_.size()); }
+
+Lane::Lane(const Row& row, LatencyMode latency, const LaneOptions& options)
+    : row_(row),
+      latency_mode_(latency),
+      options_(options),
+      verify_(row.verify),
+      stride_(round_up(row.block_size, kBufferAlignment)),
+      block_count_(options.target_size / std::max(row.block_size, 1u)),
+      arena_(stride_ * row.depth),
+      random_(options.seed),
+      slots_(row.depth),
+      generations_(row.depth, 0),
+      free_(row.depth),
+      free_count_(row.depth),
+      requests_(row.batch) {
+  if (options.rate_per_s > 0) arrivals_.emplace(options.rate_per_s, row.arrival, random_.next());
+  // The slot with the lowest number is on top.
+  for (std::uint32_t i = 0; i < row.depth; ++i) free_[i] = row.depth - 1 - i;
+  if (verify_) {
+    offsets_.resize(row.depth);
+    written_.resize(block_count_);
+  }
+  if (block_count_ > 0) next_block_ = random_.below(block_count_);
+}
+
+void Lane::touch_memory() { std::memset(arena_.bytes().data(), 0, arena_.bytes().size()); }
+
+bool Lane::is_sample_due(std::uint32_t count) {
+  switch (latency_mode_) {
+    case LatencyMode::kFull:
+      return true;
+    case LatencyMode::kOff:
+      return false;
+    case LatencyMode::kAuto:
+    case LatencyMode::kSampled:
+      break;
+  }
+  until_sample_ -= count;
+  if (until_sample_ > 0) return false;
+  // A random distance, so that the samples cannot march in step with something periodic.
+  until_sample_ =
+      count >= kSampleInterval ? 0 : std::int64_t(1 + random_.below(2 * kSampleInterval));
+  return true;
+}
+
+void Lane::prepare_free() {
+  const std::uint32_t count = std::min(row_.batch, free_count_);
+  pending_begin_ = pending_end_ = 0;
+  if (count == 0) return;
+  const std::int64_t now_ns = is_sample_due(count) ? monotonic_ns() : 0;
+  for (std::uint32_t i = 0; i < count; ++i) add_request(now_ns);
+}
+
+void Lane::prepare_due() {
+  pending_begin_ = pending_end_ = 0;
+  if (free_count_ == 0) return;
+  const std::int64_t now_ns = monotonic_ns();
+  while (pending_end_ < row_.batch && free_count_ > 0 && arrivals_->next_ns() <= now_ns) {
+    const std::int64_t intended_ns = arrivals_->next_ns();
+    if (now_ns - intended_ns > kLateNs) ++late_starts_;
+    arrivals_->advance();
+    add_request(latency_mode_ == LatencyMode::kOff ? 0 : intended_ns);
+  }
+}
+
+void Lane::add_request(std::int64_t issued_ns) {
+  const std::uint32_t slot = free_[--free_count_];
+  const std::uint32_t generation = generations_[slot] % TagLayout::kGenerations + 1;
+  generations_[slot] = generation;
+
+  Request& request = requests_[pending_end_++];
+  request.tag = std::uint64_t{options_.index} << TagLayout::kSubmitterShift |
+                std::uint64_t{generation} << TagLayout::kSlotBits | slot;
+  if (issued_ns != 0) request.tag |= TagLayout::kStamped;
+  request.file = options_.file;
+  request.buffer_region = options_.buffer_region;
+  request.length = row_.block_size;
+  request.offset = block_count_ > 0 ? next_offset() : 0;
+  request.buffer = arena_.bytes().data() + slot * stride_;
+  switch (row_.operation) {
+    case Operation::kRead:
+      request.opcode = Opcode::kRead;
+      break;
+    case Operation::kWrite:
+      request.opcode = Opcode::kWrite;
+      break;
+    case Operation::kMixed:
+      request.opcode = random_.below(100) < row_.read_percent ? Opcode::kRead : Opcode::kWrite;
+      break;
+    case Operation::kNop:
+      request.opcode = Opcode::kNop;
+      request.buffer = nullptr;
+      request.length = 0;
+      break;
+  }
+  if (request.opcode == Opcode::kWrite) request.tag |= TagLayout::kWrites;
+  if (verify_) [[unlikely]] {
+    offsets_[slot] = request.offset;
+    const std::span<std::byte> block(request.buffer, request.length);
+    if (request.opcode == Opcode::kWrite) {
+      fill_pattern(block, request.offset, options_.generation);
+    } else {
+      std::ranges::fill(block, kPoison);
+    }
+  }
+  slots_[slot] = {.tag = request.tag, .issued_ns = issued_ns};
+}
+
+std::uint64_t Lane::next_offset() {
+  if (row_.pattern == AccessPattern::kRandom) return random_.below(block_count_) * row_.block_size;
+  const std::uint64_t block = next_block_;
+  next_block_ = block + 1 == block_count_ ? 0 : block + 1;
+  return block * row_.block_size;
+}
+
+void Lane::drop_pending() {
+  for (const Request& request : pending()) {
+    slots_[tag_slot(request.tag)].tag = 0;
+    free_[free_count_++] = tag_slot(request.tag);
+  }
+  pending_begin_ = pending_end_;
+}
+
+void Lane::note_latency(std::int64_t latency_ns) {
+  if (!recording_) return;
+  const std::uint64_t latency = latency_ns > 0 ? std::uint64_t(latency_ns) : 0;
+  if (latency == run_latency_ns_) {
+    ++run_length_;
+    return;
+  }
+  flush_latency();
+  run_latency_ns_ = latency;
+  run_length_ = 1;
+}
+
+void Lane::flush_latency() {
+  if (run_length_ > 0) latency_.record(run_latency_ns_, run_length_);
+  run_length_ = 0;
+}
+
+void Lane::start_recording() {
+  latency_.reset();
+  run_length_ = 0;
+  recording_ = true;
+}
+
+void Lane::stop_recording() {
+  flush_latency();
+  recording_ = false;
+}
+
+void Lane::verify(std::uint32_t slot, Tag tag) {
+  const std::uint64_t offset = offsets_[slot];
+  if ((tag & TagLayout::kWrites) != 0) {
+    if (block_count_ > 0) written_[offset / row_.block_size] = true;
+    ++verified_;
+    return;
+  }
+  const std::span<const std::byte> block(arena_.bytes().data() + slot * stride_, row_.block_size);
+  bool right = true;
+  if (row_.target.kind == FileKind::kFile) right = check_pattern(block, offset);
+  if (row_.target.kind == FileKind::kZero) right = all_zero(block);
+  if (!right) {
+    throw InvalidResult(
+        fmt::format("wrong data: a read of {} bytes at offset {} returned other bytes "
+                    "than were written there; the driver or the device is broken",
+                    row_.block_size, offset));
+  }
+  ++verified_;
+}
+
+std::uint64_t Lane::verify_written(int fd) const {
+  std::uint64_t checked = 0;
+  const Arena buffer(row_.block_size);
+  const std::span<std::byte> block = buffer.bytes().first(row_.block_size);
+  for (std::uint64_t i = 0; i < written_.size(); ++i) {
+    if (!written_[i]) continue;
+    const std::uint64_t offset = i * row_.block_size;
+    const ssize_t size = pread(fd, block.data(), block.size(), off_t(offset));
+    if (size != ssize_t(block.size()) ||
+        !check_pattern_generation(block, offset, options_.generation)) {
+      throw InvalidResult(
+          fmt::format("lost write: the block of {} bytes at offset {} does not hold "
+                      "what was written; the driver or the device is broken",
+                      row_.block_size, offset));
+    }
+    ++checked;
+  }
+  return checked;
+}
+
+void Lane::throw_unexpected(Tag tag) const {
+  const std::uint32_t slot = tag_slot(tag);
+  const bool known =
+      tag_submitter(tag) == options_.index && slot < slots_.size() && generations_[slot] != 0;
+  throw InvalidResult(fmt::format(
+      "{} (tag {:#x}); the driver breaks the contract that each tag comes back exactly once",
+      known ? "a completion came back more than once"
+            : "a completion came back that was never "
+              "submitted",
+      tag));
+}
+
+}  // namespace aioscope

@@ -1,0 +1,39 @@
+#include "bench/workload/meter.h"
+
+namespace aioscope {
+
+bool Meter::change(Phase phase) {
+  seen_ = phase;
+  bool changed = false;
+  // A thread that slept through the window has an empty one of its own.
+  if (!begun_ && phase >= Phase::kMeasured) {
+    begin_ = counts;
+    begin_usage_ = usage_of_this_thread();
+    begun_ = changed = true;
+  }
+  if (!ended_ && phase > Phase::kMeasured) {
+    end_ = counts;
+    end_usage_ = usage_of_this_thread();
+    ended_ = changed = true;
+  }
+  return changed;
+}
+
+ThreadMeasurement Meter::measured() const {
+  const Usage usage = end_usage_ - begin_usage_;
+  ThreadMeasurement result;
+  result.operations = end_.operations - begin_.operations;
+  result.submit_calls = end_.submit_calls - begin_.submit_calls;
+  result.short_submits = end_.short_submits - begin_.short_submits;
+  result.reap_calls = end_.reap_calls - begin_.reap_calls;
+  result.driver_system_calls = end_.system_calls - begin_.system_calls;
+  result.user_ns = usage.user_ns;
+  result.system_ns = usage.system_ns;
+  result.voluntary_switches = usage.voluntary_switches;
+  result.involuntary_switches = usage.involuntary_switches;
+  result.minor_faults = usage.minor_faults;
+  result.major_faults = usage.major_faults;
+  return result;
+}
+
+}  // namespace aioscope

@@ -1,0 +1,57 @@
+// One thread's own account of a repetition.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "bench/measure/usage.h"
+#include "bench/measurement.h"
+#include "bench/workload/control.h"
+
+namespace aioscope {
+
+// Counts are plain and belong to the thread; what the runner looks at during the run is published
+// once per batch on a line that only this thread writes. The window is taken where the thread first
+// sees the phase change, so that its counts and its CPU time cover the same interval.
+class alignas(64) Meter {
+ public:
+  struct Counts {
+    std::uint64_t operations = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t submit_calls = 0;
+    std::uint64_t short_submits = 0;
+    std::uint64_t reap_calls = 0;
+    std::uint64_t system_calls = 0;
+  };
+  Counts counts;
+
+  // True when the thread has just entered or left the measured window.
+  bool observe(Phase phase) {
+    if (phase == seen_) return false;
+    return change(phase);
+  }
+  bool in_window() const { return begun_ && !ended_; }
+
+  // For the runner. Submitters publish what they have started, collectors what has come back.
+  void publish_started(std::uint64_t count) { started_.store(count, std::memory_order_relaxed); }
+  void publish_finished(std::uint64_t count) { finished_.store(count, std::memory_order_relaxed); }
+  std::uint64_t started() const { return started_.load(std::memory_order_relaxed); }
+  std::uint64_t finished() const { return finished_.load(std::memory_order_relaxed); }
+
+  // After the thread has ended: what it did within the window.
+  ThreadMeasurement measured() const;
+  std::uint64_t measured_bytes() const { return end_.bytes - begin_.bytes; }
+
+ private:
+  bool change(Phase phase);
+
+  Phase seen_ = Phase::kStarting;
+  bool begun_ = false;
+  bool ended_ = false;
+  Counts begin_, end_;
+  Usage begin_usage_, end_usage_;
+  alignas(64) std::atomic<std::uint64_t> started_{0};
+  std::atomic<std::uint64_t> finished_{0};
+};
+
+}  // namespace aioscope

@@ -1,0 +1,39 @@
+// Files under measurement: what may be done to them, and how they are opened.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "bench/row.h"
+
+namespace aioscope {
+
+// An open file descriptor, closed with the object.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor();
+  int get() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+};
+
+// Opens the row's target once more: each submitter has an open file description of its own, because
+// its reference count is a shared cacheline that belongs to no AIO implementation. Throws RunError.
+Descriptor open_target(const Row& row);
+
+// Bytes that may be addressed; 0 for targets without offsets. Throws RunError.
+std::uint64_t target_size(const Row& row);
+
+// Before a repetition: a row that verifies needs a file that holds the pattern, one that writes
+// without verifying spoils it. Throws RunError.
+void prepare_target_contents(const Row& row);
+
+}  // namespace aioscope
