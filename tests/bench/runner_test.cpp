@@ -1,0 +1,176 @@
+#include "bench/runner.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "drivers/registry.h"
+
+namespace aioscope {
+namespace {
+
+RunSettings short_settings() {
+  RunSettings settings;
+  settings.warmup_ns = 20'000'000;
+  settings.window_ns = 100'000'000;
+  settings.watchdog_ns = 1'000'000'000;
+  settings.usable_cpus = 2;
+  return settings;
+}
+
+Measurement measure(const Row& row, const RunSettings& settings = short_settings(),
+                    const std::atomic<bool>& stop = std::atomic<bool>(false)) {
+  const Registry registry;
+  return run_repetition(
+      *registry.find(row.driver), row, settings, stop, [](std::int64_t, std::uint64_t) {},
+      [] { FAIL() << "hang"; });
+}
+
+Row null_row(Workload workload, std::uint32_t submitters, std::uint32_t reapers = 1,
+             std::uint32_t contexts = 1) {
+  Row row;
+  row.driver = "null";
+  row.workload = workload;
+  row.submitters = submitters;
+  row.reapers = reapers;
+  row.contexts = contexts;
+  return row;
+}
+
+void expect_sound(const Row& row, const Measurement& m) {
+  SCOPED_TRACE(row.name());
+  EXPECT_GT(m.operations, 0u);
+  EXPECT_EQ(m.submitted, m.completed);
+  EXPECT_GE(m.submitted, m.operations);
+  EXPECT_EQ(m.errors, 0u);
+  EXPECT_EQ(m.thread.size(), row.threads());
+  EXPECT_EQ(m.threads, row.threads());
+  EXPECT_NEAR(double(m.window_ns), 100e6, 50e6);
+  EXPECT_NEAR(m.operations_per_s, double(m.operations) * 1e9 / double(m.window_ns),
+              m.operations_per_s * 1e-9);
+  EXPECT_FALSE(m.slices_ops_per_s.empty());
+  EXPECT_GT(m.latency.count(), 0u);
+  EXPECT_FALSE(m.setup.empty());
+  std::uint64_t submitters = 0;
+  for (const ThreadMeasurement& thread : m.thread) {
+    submitters +=
+        thread.role == ThreadRole::kSubmitter || thread.role == ThreadRole::kSubmitterReaper;
+  }
+  EXPECT_EQ(submitters, row.submitters);
+  EXPECT_EQ(m.oversubscribed, row.threads() > 2);
+}
+
+TEST(Runner, EveryWorkloadInEveryShape) {
+  for (const Row& row :
+       {null_row(Workload::kPerThread, 1), null_row(Workload::kPerThread, 3),
+        null_row(Workload::kShared, 1), null_row(Workload::kShared, 4),
+        null_row(Workload::kShared, 2, 3), null_row(Workload::kAggregate, 1),
+        null_row(Workload::kAggregate, 3), null_row(Workload::kGrouped, 4, 2, 2),
+        null_row(Workload::kGrouped, 2, 1, 4), null_row(Workload::kGrouped, 1, 3, 2)}) {
+    expect_sound(row, measure(row));
+  }
+}
+
+TEST(Runner, EveryOperationAndTarget) {
+  for (const Operation operation :
+       {Operation::kRead, Operation::kWrite, Operation::kMixed, Operation::kNop}) {
+    for (const FileKind kind : {FileKind::kNull, FileKind::kZero}) {
+      Row row = null_row(Workload::kPerThread, 1);
+      row.operation = operation;
+      row.target.kind = kind;
+      expect_sound(row, measure(row));
+    }
+  }
+}
+
+TEST(Runner, DepthOneAndBatchesLargerThanTheDepth) {
+  for (const Workload workload : {Workload::kPerThread, Workload::kShared, Workload::kAggregate}) {
+    Row row = null_row(workload, 2);
+    row.depth = 1;
+    row.batch = 64;
+    expect_sound(row, measure(row));
+    row.depth = 100;
+    row.batch = 7;
+    expect_sound(row, measure(row));
+  }
+}
+
+TEST(Runner, OpenLoopKeepsItsRate) {
+  for (const Workload workload : {Workload::kPerThread, Workload::kShared, Workload::kAggregate}) {
+    for (const Arrival arrival : {Arrival::kConstant, Arrival::kPoisson}) {
+      Row row = null_row(workload, 2);
+      row.rate_per_s = 20'000;
+      row.arrival = arrival;
+      RunSettings settings = short_settings();
+      settings.window_ns = 300'000'000;
+      const Measurement m = measure(row, settings);
+      EXPECT_NEAR(m.operations_per_s, 20'000, 4'000) << row.name();
+      EXPECT_EQ(m.latency_mode, "full");
+    }
+  }
+}
+
+TEST(Runner, CpuTimeAndThroughputAgreeForABusyThread) {
+  const Measurement m = measure(null_row(Workload::kPerThread, 1));
+  const double wall_ns_per_op = 1e9 / m.operations_per_s;
+  // One thread that never blocks cannot use more CPU than the time that passed.
+  EXPECT_LE(m.cpu_user_ns_per_op + m.cpu_system_ns_per_op, wall_ns_per_op * 1.5);
+  EXPECT_GT(m.cpu_user_ns_per_op, 0);
+}
+
+TEST(Runner, LatencyCanBeOff) {
+  Row row = null_row(Workload::kPerThread, 1);
+  row.latency = LatencyMode::kOff;
+  const Measurement m = measure(row);
+  EXPECT_EQ(m.latency.count(), 0u);
+  EXPECT_TRUE(std::isnan(m.latency.percentile_ns(0.5)));
+  EXPECT_EQ(m.latency_mode, "off");
+}
+
+TEST(Runner, StopEndsTheRepetitionEarly) {
+  RunSettings settings = short_settings();
+  settings.window_ns = 60'000'000'000;
+  std::atomic<bool> stop{false};
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    stop = true;
+  });
+  const auto start = std::chrono::steady_clock::now();
+  const Measurement m = measure(null_row(Workload::kShared, 2), settings, stop);
+  stopper.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_EQ(m.submitted, m.completed);
+  EXPECT_LT(m.window_ns, 20'000'000'000u);
+}
+
+TEST(Runner, PinsItsThreads) {
+  RunSettings settings = short_settings();
+  settings.cpus = {0};
+  const Measurement m = measure(null_row(Workload::kPerThread, 2), settings);
+  for (const ThreadMeasurement& thread : m.thread) EXPECT_EQ(thread.cpu, 0);
+  settings.cpus = {100'000 % CPU_SETSIZE};  // no such CPU
+  EXPECT_THROW(measure(null_row(Workload::kPerThread, 2), settings), RunError);
+}
+
+TEST(Runner, AThreadThatCannotBeStartedIsSaidAndNothingHangs) {
+  // Stacks need address space; a limit just above what is used leaves room for a few.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve the whole address space";
+#endif
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  rlimit tight = before;
+  tight.rlim_cur = pages * 4096 + (64 << 20);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+  EXPECT_THROW(measure(null_row(Workload::kPerThread, 64)), RunError);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+}
+
+}  // namespace
+}  // namespace aioscope
