@@ -51,7 +51,10 @@ Lane::Lane(const Row& row, LatencyMode latency, const LaneOptions& options)
       generations_(row.depth, 0),
       free_(row.depth),
       free_count_(row.depth),
-      requests_(row.batch) {
+      requests_(row.batch),
+      prototype_(make_prototype()),
+      plain_(!verify_ && block_count_ == 0 && row.operation != Operation::kMixed &&
+             row.operation != Operation::kNop) {
   if (options.rate_per_s > 0) arrivals_.emplace(options.rate_per_s, row.arrival, random_.next());
   // The slot with the lowest number is on top.
   for (std::uint32_t i = 0; i < row.depth; ++i) free_[i] = row.depth - 1 - i;
@@ -88,6 +91,9 @@ void Lane::prepare_free() {
   if (count == 0) return;
   const std::int64_t now_ns = is_sample_due(count) ? monotonic_ns() : 0;
   for (std::uint32_t i = 0; i < count; ++i) add_request(now_ns);
+  if (!plain_) {
+    for (std::uint32_t i = 0; i < count; ++i) vary(requests_[i]);
+  }
 }
 
 void Lane::prepare_due() {
@@ -99,50 +105,67 @@ void Lane::prepare_due() {
     if (now_ns - intended_ns > kLateNs) ++late_starts_;
     arrivals_->advance();
     add_request(latency_mode_ == LatencyMode::kOff ? 0 : intended_ns);
+    if (!plain_) vary(requests_[pending_end_ - 1]);
   }
 }
 
-void Lane::add_request(std::int64_t issued_ns) {
+inline void Lane::add_request(std::int64_t issued_ns) {
   const std::uint32_t slot = free_[--free_count_];
-  const std::uint32_t generation = generations_[slot] % TagLayout::kGenerations + 1;
-  generations_[slot] = generation;
-
+  std::uint32_t& generation = generations_[slot];
+  generation = generation == TagLayout::kGenerations ? 1 : generation + 1;
+  const Tag tag = prototype_.tag | std::uint64_t{generation} << TagLayout::kSlotBits | slot |
+                  (issued_ns != 0 ? TagLayout::kStamped : 0);
   Request& request = requests_[pending_end_++];
-  request.tag = std::uint64_t{options_.index} << TagLayout::kSubmitterShift |
-                std::uint64_t{generation} << TagLayout::kSlotBits | slot;
-  if (issued_ns != 0) request.tag |= TagLayout::kStamped;
+  request = prototype_;
+  request.tag = tag;
+  request.buffer = prototype_.buffer + slot * stride_;
+  slots_[slot] = {.tag = tag, .issued_ns = issued_ns};
+}
+
+// What differs from one request to the next besides tag and buffer.
+void Lane::vary(Request& request) {
+  if (row_.operation == Operation::kNop) {
+    request.buffer = nullptr;
+    return;
+  }
+  if (row_.operation == Operation::kMixed && random_.below(100) >= row_.read_percent) {
+    request.opcode = Opcode::kWrite;
+    request.tag |= TagLayout::kWrites;
+  }
+  if (block_count_ > 0) request.offset = next_offset();
+  const std::uint32_t slot = tag_slot(request.tag);
+  slots_[slot].tag = request.tag;
+  if (!verify_) return;
+  offsets_[slot] = request.offset;
+  const std::span<std::byte> block(request.buffer, request.length);
+  if (request.opcode == Opcode::kWrite) {
+    fill_pattern(block, request.offset, options_.generation);
+  } else {
+    std::ranges::fill(block, kPoison);
+  }
+}
+
+Request Lane::make_prototype() const {
+  Request request;
+  request.tag = std::uint64_t{options_.index} << TagLayout::kSubmitterShift;
   request.file = options_.file;
   request.buffer_region = options_.buffer_region;
-  request.length = row_.block_size;
-  request.offset = block_count_ > 0 ? next_offset() : 0;
-  request.buffer = arena_.bytes().data() + slot * stride_;
+  request.buffer = arena_.bytes().data();
+  request.length = row_.operation == Operation::kNop ? 0 : row_.block_size;
   switch (row_.operation) {
     case Operation::kRead:
-      request.opcode = Opcode::kRead;
-      break;
-    case Operation::kWrite:
-      request.opcode = Opcode::kWrite;
-      break;
     case Operation::kMixed:
-      request.opcode = random_.below(100) < row_.read_percent ? Opcode::kRead : Opcode::kWrite;
+      request.opcode = Opcode::kRead;
       break;
     case Operation::kNop:
       request.opcode = Opcode::kNop;
-      request.buffer = nullptr;
-      request.length = 0;
+      break;
+    case Operation::kWrite:
+      request.opcode = Opcode::kWrite;
+      request.tag |= TagLayout::kWrites;
       break;
   }
-  if (request.opcode == Opcode::kWrite) request.tag |= TagLayout::kWrites;
-  if (verify_) [[unlikely]] {
-    offsets_[slot] = request.offset;
-    const std::span<std::byte> block(request.buffer, request.length);
-    if (request.opcode == Opcode::kWrite) {
-      fill_pattern(block, request.offset, options_.generation);
-    } else {
-      std::ranges::fill(block, kPoison);
-    }
-  }
-  slots_[slot] = {.tag = request.tag, .issued_ns = issued_ns};
+  return request;
 }
 
 std::uint64_t Lane::next_offset() {
@@ -158,18 +181,6 @@ void Lane::drop_pending() {
     free_[free_count_++] = tag_slot(request.tag);
   }
   pending_begin_ = pending_end_;
-}
-
-void Lane::note_latency(std::int64_t latency_ns) {
-  if (!recording_) return;
-  const std::uint64_t latency = latency_ns > 0 ? std::uint64_t(latency_ns) : 0;
-  if (latency == run_latency_ns_) {
-    ++run_length_;
-    return;
-  }
-  flush_latency();
-  run_latency_ns_ = latency;
-  run_length_ = 1;
 }
 
 void Lane::flush_latency() {

@@ -131,9 +131,17 @@ class Lane {
   void prepare_free();
   void prepare_due();
   void add_request(std::int64_t issued_ns);
+  void vary(Request& request);
+  Request make_prototype() const;
   bool is_sample_due(std::uint32_t count);
   std::uint64_t next_offset();
-  void note_latency(std::int64_t latency_ns);
+  void note_latency(std::int64_t latency_ns) {
+    if (!recording_) return;
+    const std::uint64_t latency = latency_ns > 0 ? std::uint64_t(latency_ns) : 0;
+    if (latency != run_latency_ns_) flush_latency();
+    run_latency_ns_ = latency;
+    ++run_length_;
+  }
   void flush_latency();
   void verify(std::uint32_t slot, Tag tag);
   [[noreturn]] void throw_unexpected(Tag tag) const;
@@ -154,6 +162,8 @@ class Lane {
   std::uint32_t free_count_ = 0;
   std::uint32_t in_flight_ = 0;
   std::vector<Request> requests_;  // of the current batch
+  const Request prototype_;        // what all of them share
+  const bool plain_;               // nothing but tag and buffer differs
   std::uint32_t pending_begin_ = 0;
   std::uint32_t pending_end_ = 0;
   std::uint64_t next_block_ = 0;  // sequential
