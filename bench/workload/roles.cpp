@@ -84,6 +84,15 @@ class Role {
   }
 };
 
+// How many slots must be on their way back before a sleeping submitter is woken. It sleeps only
+// when all its slots are away, so that they do come. A device must be kept busy: there one is
+// enough. What completes while it is submitted needs no depth, and each wake-up costs as much as
+// hundreds of operations: there it is half of the slots, the low-water mark of a producer.
+std::size_t slots_worth_waking_for(const Row& row) {
+  const bool device = row.target.kind == FileKind::kFile || row.target.kind == FileKind::kDevice;
+  return device ? 1 : std::max(1u, row.depth / 2);
+}
+
 // Sends tags back to their submitters, a batch at a time.
 class Distributor {
  public:
@@ -91,9 +100,7 @@ class Distributor {
       : rig_(rig),
         channels_(rig.credits[collector]),
         seen_(rig.layout.submitters, kUntouched),
-        // A sleeping submitter is woken for a batch that is worth it. Its slots are free or on
-        // their way back, so that this many words do come while it waits for all of them.
-        worth_waking_(std::max(1u, std::min(rig.row.batch, rig.row.depth / 4))) {}
+        worth_waking_(slots_worth_waking_for(rig.row)) {}
 
   // `now_ns` is 0 until somebody needs the time.
   void add(Tag tag, std::int64_t& now_ns) {
