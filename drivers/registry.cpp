@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "drivers/io_uring/io_uring_driver.h"
+#include "drivers/libaio/libaio_driver.h"
 #include "drivers/null/null_driver.h"
 
 namespace aioscope {
@@ -18,7 +20,7 @@ constexpr std::array<Alias, 1> kAliases{{{"kioctx", "kioctx@series"}}};
 }  // namespace
 
 Registry::Registry() {
-  for (const auto drivers : {null_drivers()}) {
+  for (const auto drivers : {null_drivers(), libaio_drivers(), io_uring_drivers()}) {
     drivers_.insert(drivers_.end(), drivers.begin(), drivers.end());
   }
 }
