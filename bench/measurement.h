@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,13 +81,11 @@ struct Measurement {
   std::string system_calls_source;  // "tracepoint" or "driver"
   std::string system_calls_reason;  // why not by the tracepoint
 
-  // Over the whole repetition, warm-up and drain included.
+  // Over the whole repetition, warm-up and drain included. A repetition in which an operation
+  // failed or returned wrong data has no Measurement: it is an error.
   std::uint64_t submitted = 0;
   std::uint64_t completed = 0;
-  std::uint64_t errors = 0;
-  std::map<int, std::uint64_t> errors_by_errno;
   std::uint64_t verified_blocks = 0;
-  std::uint64_t verify_failures = 0;
   std::uint64_t late_starts = 0;  // open loop: operations begun more than 1 ms after their time
 
   std::vector<ThreadMeasurement> thread;

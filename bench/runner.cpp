@@ -53,8 +53,11 @@ class Crew {
       }
     }
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return ready_ == count; });
+    ready_in_time_ = changed_.wait_for(lock, std::chrono::nanoseconds(settings_.watchdog_ns),
+                                       [&] { return ready_ == count; });
   }
+  // False: a thread hangs while it opens its context.
+  bool ready_in_time() const { return ready_in_time_; }
 
   // False: some did not end in time.
   bool wait_until_finished(std::int64_t timeout_ns) {
@@ -128,6 +131,7 @@ class Crew {
   std::vector<pid_t> tids_;
   std::mutex mutex_;
   std::condition_variable changed_;
+  bool ready_in_time_ = true;
   std::size_t ready_ = 0;     // guarded by mutex_
   std::size_t finished_ = 0;  // guarded by mutex_
 };
@@ -181,6 +185,7 @@ class Repetition {
 
   Measurement run() {
     crew_->start();
+    if (!crew_->ready_in_time()) hang();
     if (!rig_->control.failure() && !rig_->layout.private_contexts) {
       try {
         rig_->open_shared_contexts();
@@ -198,6 +203,7 @@ class Repetition {
       if (rig_->control.phase() == Phase::kAbandoned) leak();
       std::rethrow_exception(failure);
     }
+    fail_on_errors();
     return collect();
   }
 
@@ -301,10 +307,12 @@ class Repetition {
       if (!watchdog_.look(monotonic_ns())) abandon();
     }
     // Threads that a driver does not let go cannot be joined.
-    if (!crew_->wait_until_finished(kAbandonNs)) {
-      on_hang_();
-      std::abort();
-    }
+    if (!crew_->wait_until_finished(kAbandonNs)) hang();
+  }
+
+  [[noreturn]] void hang() {
+    on_hang_();
+    std::abort();  // it must not return
   }
 
   void abandon() {
@@ -324,6 +332,19 @@ class Repetition {
     static std::vector<Rig*>* leaked = new std::vector<Rig*>;
     crew_.reset();
     leaked->push_back(rig_.release());
+  }
+
+  void fail_on_errors() const {
+    std::string text;
+    std::uint64_t failed = 0;
+    for (const auto& [error, count] : rig_->errors_by_errno()) {
+      text += fmt::format("{}{} times {} (errno {})", text.empty() ? "" : ", ", count,
+                          std::strerror(error), error);
+      failed += count;
+    }
+    if (failed == 0) return;
+    throw RunError(fmt::format("{} of {} operations failed: {}; look at the device and at dmesg",
+                               failed, watchdog_.started(), text));
   }
 
   Measurement collect() {
@@ -346,7 +367,6 @@ class Repetition {
     result_.fairness_jain = jain_index(shares);
     result_.fairness_min_max = min_over_max(shares);
     result_.latency_mode = latency_mode_name(rig_->latency);
-    result_.errors_by_errno = rig_->errors_by_errno();
     if (result_.submitted != result_.completed) {
       throw InvalidResult(fmt::format("{} requests were submitted and {} came back",
                                       result_.submitted, result_.completed));

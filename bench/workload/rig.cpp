@@ -101,15 +101,11 @@ void Rig::note_bad_result(const Completion& completion, std::int64_t expected_re
         Phase::kDraining);
     return;
   }
-  const int error = static_cast<int>(-completion.result);
   {
     const std::lock_guard lock(mutex_);
-    ++errors_by_errno_[error];
+    ++errors_by_errno_[static_cast<int>(-completion.result)];
   }
-  control.fail(std::make_exception_ptr(RunError(fmt::format(
-                   "an operation failed: {} (errno {}); look at the device and at `dmesg`",
-                   std::strerror(error), error))),
-               Phase::kDraining);
+  control.enter(Phase::kDraining);
 }
 
 std::map<int, std::uint64_t> Rig::errors_by_errno() const {

@@ -51,7 +51,7 @@ class Rig {
 
   std::atomic<std::uint32_t> submitters_done{0};  // have nothing in flight and submit no more
 
-  // An operation failed or was short; cold. Thread-safe.
+  // An operation failed or was short, which ends the repetition; cold. Thread-safe.
   void note_bad_result(const Completion& completion, std::int64_t expected_result);
   std::map<int, std::uint64_t> errors_by_errno() const;
 

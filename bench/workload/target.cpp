@@ -197,7 +197,9 @@ void make_target_file(const std::string& path, std::uint64_t size, bool allow_de
   if (is_made_already(path, size, allow_destructive)) return;
   // Under another name until it is whole, so that an interrupted make leaves no short file.
   const std::string partial = path + ".partial";
-  const Descriptor file = open_file(partial, O_RDWR | O_CREAT | O_TRUNC);
+  const int fd = open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) fail(partial, "open", errno, "choose a directory that exists and may be written");
+  const Descriptor file(fd);
   try {
     write_pattern(file.get(), partial, size);
     if (!set_own_mark(file.get(), "pattern")) {
