@@ -1,8 +1,8 @@
 // The driver contract: what an asynchronous I/O implementation offers to be measured. START HERE.
 //
-// A Context is one submission and completion domain (an io_context_t, a ring, a kioctx). The harness
-// hands it batches of Requests and takes back batches of Completions: two virtual calls per batch.
-// Nothing per operation may be virtual, allocate, print or read a clock.
+// A Context is one submission and completion domain (an io_context_t, a ring, a kioctx). The
+// harness hands it batches of Requests and takes back batches of Completions: two virtual calls per
+// batch. Nothing per operation may be virtual, allocate, print or read a clock.
 //
 // A Driver is one row of the registry: a complete named recipe, `driver` or `driver@variant`.
 //
@@ -20,24 +20,25 @@
 
 namespace aioscope {
 
-// Checked when an external driver is loaded. Raise it with every change to this header that alters a
-// layout, a virtual table or the meaning of a field.
+// Checked when an external driver is loaded. Raise it with every change to this header that alters
+// a layout, a virtual table or the meaning of a field.
 inline constexpr std::uint32_t kDriverAbiVersion = 1;
 
 enum class Opcode : std::uint8_t { kRead, kWrite, kNop };
 
-// Names one request in flight. Chosen by the caller, opaque to the driver, and returned exactly once.
-// The top value is reserved for the drivers' own use (wake-ups, cancellations).
+// Names one request in flight. Chosen by the caller, opaque to the driver, and returned exactly
+// once. The top value is reserved for the drivers' own use (wake-ups, cancellations).
 using Tag = std::uint64_t;
 inline constexpr Tag kReservedTag = ~Tag{0};
 
 struct Request {
   Tag tag = 0;
-  std::byte* buffer = nullptr;      // owned by the caller until the completion; null for kNop
-  std::uint64_t offset = 0;         // bytes from the start of the file
-  std::uint32_t length = 0;         // bytes
-  std::uint16_t file = 0;           // index into ContextOptions::files
-  std::uint16_t buffer_region = 0;  // index into ContextOptions::buffers; the region holding `buffer`
+  std::byte* buffer = nullptr;  // owned by the caller until the completion; null for kNop
+  std::uint64_t offset = 0;     // bytes from the start of the file
+  std::uint32_t length = 0;     // bytes
+  std::uint16_t file = 0;       // index into ContextOptions::files
+  std::uint16_t buffer_region =
+      0;  // index into ContextOptions::buffers; the region holding `buffer`
   Opcode opcode = Opcode::kNop;
 };
 
@@ -49,7 +50,7 @@ struct Completion {
 // A point on CLOCK_MONOTONIC in nanoseconds until which reap() may block.
 class Deadline {
  public:
-  static constexpr Deadline poll() { return Deadline{0}; }         // do not block at all
+  static constexpr Deadline poll() { return Deadline{0}; }           // do not block at all
   static constexpr Deadline never() { return Deadline{INT64_MAX}; }  // block until `min` have come
   static constexpr Deadline at(std::int64_t monotonic_ns) { return Deadline{monotonic_ns}; }
 
@@ -62,9 +63,9 @@ class Deadline {
   std::int64_t ns_;
 };
 
-// A prefix of the batch was accepted. `accepted` short with `error == 0` is back-pressure: the context
-// is full, reap first. With `error` set (a positive errno), requests[accepted] itself was refused
-// (a bad file, a bad buffer); it is not in flight and will not be returned by reap().
+// A prefix of the batch was accepted. `accepted` short with `error == 0` is back-pressure: the
+// context is full, reap first. With `error` set (a positive errno), requests[accepted] itself was
+// refused (a bad file, a bad buffer); it is not in flight and will not be returned by reap().
 struct SubmitResult {
   std::uint32_t accepted = 0;
   std::int32_t error = 0;
@@ -72,7 +73,8 @@ struct SubmitResult {
 };
 
 // `count` completions were written to the front of `out`. Fewer than `min` only when the deadline
-// passed or a signal came (`error == 0`), or when the implementation failed (`error`, positive errno).
+// passed or a signal came (`error == 0`), or when the implementation failed (`error`, positive
+// errno).
 struct ReapResult {
   std::uint32_t count = 0;
   std::int32_t error = 0;
@@ -90,8 +92,8 @@ enum class CancelResult : std::uint8_t {
 // One submission and completion domain.
 //
 // Threads: at most ContextOptions::submitters threads call submit() at the same time and at most
-// ContextOptions::reapers call reap(). With ContextOptions::single_thread, the thread that opened the
-// context makes every call and destroys it.
+// ContextOptions::reapers call reap(). With ContextOptions::single_thread, the thread that opened
+// the context makes every call and destroys it.
 class Context {
  public:
   Context() = default;
@@ -99,12 +101,12 @@ class Context {
   Context& operator=(const Context&) = delete;
   virtual ~Context() = default;  // precondition: nothing in flight
 
-  // Starts a prefix of `requests`; see SubmitResult. Does not block for completions. `requests` may be
-  // reused as soon as the call returns; buffers may not.
+  // Starts a prefix of `requests`; see SubmitResult. Does not block for completions. `requests` may
+  // be reused as soon as the call returns; buffers may not.
   virtual SubmitResult submit(std::span<const Request> requests) = 0;
 
-  // Writes up to out.size() completions, and blocks until `min` of them have come or the deadline has
-  // passed. `min` may be 0 (poll) and must not exceed out.size().
+  // Writes up to out.size() completions, and blocks until `min` of them have come or the deadline
+  // has passed. `min` may be 0 (poll) and must not exceed out.size().
   virtual ReapResult reap(std::span<Completion> out, std::size_t min, Deadline deadline) = 0;
 
   // Thread-safe against submit() and reap() where Capabilities::cancel says so.
@@ -121,8 +123,8 @@ enum class FileKind : std::uint8_t {
   kDevice,  // a device simulated by the driver, described by File::spec
 };
 
-// One open file. The caller owns `fd` and keeps it open for the life of the context. In-process drivers
-// serve kNull and kZero themselves; kernel drivers use `fd`.
+// One open file. The caller owns `fd` and keeps it open for the life of the context. In-process
+// drivers serve kNull and kZero themselves; kernel drivers use `fd`.
 struct File {
   FileKind kind = FileKind::kNull;
   int fd = -1;
@@ -133,9 +135,10 @@ struct ContextOptions {
   std::uint32_t depth = 128;  // most requests in flight, over all threads
   std::uint32_t submitters = 1;
   std::uint32_t reapers = 1;
-  bool single_thread = true;                      // the opening thread submits, reaps and closes
-  std::span<const File> files;                    // copied from by open(); need not outlive it
-  std::span<const std::span<std::byte>> buffers;  // memory that requests point into, for registration
+  bool single_thread = true;    // the opening thread submits, reaps and closes
+  std::span<const File> files;  // copied from by open(); need not outlive it
+  std::span<const std::span<std::byte>>
+      buffers;  // memory that requests point into, for registration
 };
 
 // Bit set of opcodes: 1u << Opcode.
@@ -147,8 +150,9 @@ inline constexpr OpcodeSet kAllOpcodes = kReadWrite | opcode_bit(Opcode::kNop);
 // Bit set of file kinds: 1u << FileKind.
 using FileKindSet = std::uint8_t;
 constexpr FileKindSet file_kind_bit(FileKind kind) { return FileKindSet(1u << unsigned(kind)); }
-inline constexpr FileKindSet kKernelFiles =
-    file_kind_bit(FileKind::kNull) | file_kind_bit(FileKind::kZero) | file_kind_bit(FileKind::kFile);
+inline constexpr FileKindSet kKernelFiles = file_kind_bit(FileKind::kNull) |
+                                            file_kind_bit(FileKind::kZero) |
+                                            file_kind_bit(FileKind::kFile);
 
 struct Capabilities {
   OpcodeSet opcodes = kReadWrite;
@@ -157,7 +161,8 @@ struct Capabilities {
   std::uint32_t max_reapers = UINT32_MAX;
   bool cancel = false;
   bool transfers_data = true;  // false: completes without touching buffers (null)
-  bool completes_inline = false;  // true: the I/O is done inside submit(), by definition (sync, null)
+  bool completes_inline =
+      false;  // true: the I/O is done inside submit(), by definition (sync, null)
 };
 
 // Whether a driver can run here. When not, `reason` says why and `cure` what to do about it.
@@ -171,7 +176,7 @@ struct Driver {
   std::string_view name;     // "libaio", "libaio@user-reap"
   std::string_view summary;  // one line
   Capabilities capabilities;
-  Availability (*probe)();                                    // never throws; opens and closes a context
+  Availability (*probe)();  // never throws; opens and closes a context
   std::unique_ptr<Context> (*open)(const ContextOptions&);  // throws SetupError
 };
 

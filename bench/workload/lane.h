@@ -135,11 +135,11 @@ class Lane {
   Request make_prototype() const;
   bool is_sample_due(std::uint32_t count);
   std::uint64_t next_offset();
-  void note_latency(std::int64_t latency_ns) {
+  void note_latency(std::int64_t measured_ns) {
     if (!recording_) return;
-    const std::uint64_t latency = latency_ns > 0 ? std::uint64_t(latency_ns) : 0;
-    if (latency != run_latency_ns_) flush_latency();
-    run_latency_ns_ = latency;
+    const std::uint64_t latency_ns = measured_ns > 0 ? std::uint64_t(measured_ns) : 0;
+    if (latency_ns != run_latency_ns_) flush_latency();
+    run_latency_ns_ = latency_ns;
     ++run_length_;
   }
   void flush_latency();

@@ -1,12 +1,13 @@
 #include "drivers/null/null_driver.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
-#include <pthread.h>
 #include <vector>
 
 namespace aioscope {
@@ -43,8 +44,8 @@ class CompletionRing {
     if (head == seen_tail_) {
       seen_tail_ = tail_.load(std::memory_order_acquire);  // pairs with push_spsc
     }
-    const auto count = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(seen_tail_ - head, out.size()));
+    const auto count =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(seen_tail_ - head, out.size()));
     for (std::uint32_t i = 0; i < count; ++i) out[i] = entries_[(head + i) & mask_];
     if (count > 0) head_.store(head + count, std::memory_order_release);  // pairs with push_spsc
     return count;
@@ -103,8 +104,8 @@ class PrivateNullContext final : public Context {
   CompletionRing ring_;
 };
 
-// One ring per submitting thread, collected by the reapers in turn under a lock of theirs. Submitters
-// write no line that another submitter writes.
+// One ring per submitting thread, collected by the reapers in turn under a lock of theirs.
+// Submitters write no line that another submitter writes.
 class SharedNullContext final : public Context {
  public:
   explicit SharedNullContext(const ContextOptions& options)
