@@ -76,10 +76,11 @@ struct Measurement {
   double voluntary_switches_per_op = 0;
   double faults_per_op = 0;
   std::optional<double> migrations_per_op;
-  std::string migrations_reason;  // why they could not be had
-  double system_calls_per_op = 0;
-  std::string system_calls_source;  // "tracepoint" or "driver"
-  std::string system_calls_reason;  // why not by the tracepoint
+  std::string migrations_reason;           // why they could not be had
+  double system_calls_per_op = 0;          // without the harness's own
+  double harness_system_calls_per_op = 0;  // sleeping, waking and yielding between its threads
+  std::string system_calls_source;         // "tracepoint" or "driver"
+  std::string system_calls_reason;         // why not by the tracepoint
 
   // Over the whole repetition, warm-up and drain included. A repetition in which an operation
   // failed or returned wrong data has no Measurement: it is an error.

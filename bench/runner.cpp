@@ -234,6 +234,7 @@ class Repetition {
     rig_->control.enter(Phase::kMeasured);
     const std::int64_t begin_ns = monotonic_ns();
     const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const std::uint64_t begin_own = harness_calls();
     const Usage begin_usage = usage_of_process();
     const std::int64_t slice_ns =
         settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
@@ -248,6 +249,7 @@ class Repetition {
       progress_(now_ns - begin_ns, operations - begin_operations);
     });
     const Usage usage = usage_of_process() - begin_usage;
+    const std::uint64_t own_calls = harness_calls() - begin_own;
     rig_->control.enter(Phase::kCounting);
     for (std::size_t i = 0; i < migrations.size(); ++i) {
       const auto now = migrations_of(crew_->tids()[i]);
@@ -258,6 +260,7 @@ class Repetition {
     result_.operations = last_operations - begin_operations;
     result_.slice_ns = slices.slice_ns();
     result_.slices_ops_per_s = slices.operations_per_s();
+    result_.harness_system_calls_per_op = double(own_calls) / double(result_.operations);
     set_per_operation(usage);
   }
 
@@ -289,15 +292,25 @@ class Repetition {
     const auto begin = counter.read();
     if (!begin) return;
     const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const std::uint64_t begin_own = harness_calls();
     pass(monotonic_ns() + kCountingNs, [](std::int64_t) {});
     const auto end = counter.read();
+    const std::uint64_t own = harness_calls() - begin_own;
     const std::uint64_t operations = watchdog_.finished_operations() - begin_operations;
     if (!end || operations == 0) {
       result_.system_calls_reason = "no operation completed while they were counted";
       return;
     }
     result_.system_calls_source = "tracepoint";
-    result_.system_calls_per_op = double(*end - *begin) / double(operations);
+    result_.system_calls_per_op =
+        std::max(0.0, double(*end - *begin) - double(own)) / double(operations);
+    result_.harness_system_calls_per_op = double(own) / double(operations);
+  }
+
+  std::uint64_t harness_calls() const {
+    std::uint64_t total = 0;
+    for (const auto& meter : rig_->meters) total += meter->harness_calls();
+    return total;
   }
 
   void drain() {

@@ -35,8 +35,14 @@ class alignas(64) Meter {
   // For the runner. Submitters publish what they have started, collectors what has come back.
   void publish_started(std::uint64_t count) { started_.store(count, std::memory_order_relaxed); }
   void publish_finished(std::uint64_t count) { finished_.store(count, std::memory_order_relaxed); }
+  // System calls of the harness itself: sleeping, waking, yielding.
+  void add_harness_calls(std::uint64_t count) {
+    harness_calls_.store(harness_calls_.load(std::memory_order_relaxed) + count,
+                         std::memory_order_relaxed);
+  }
   std::uint64_t started() const { return started_.load(std::memory_order_relaxed); }
   std::uint64_t finished() const { return finished_.load(std::memory_order_relaxed); }
+  std::uint64_t harness_calls() const { return harness_calls_.load(std::memory_order_relaxed); }
 
   // After the thread has ended: what it did within the window.
   ThreadMeasurement measured() const;
@@ -52,6 +58,7 @@ class alignas(64) Meter {
   Usage begin_usage_, end_usage_;
   alignas(64) std::atomic<std::uint64_t> started_{0};
   std::atomic<std::uint64_t> finished_{0};
+  std::atomic<std::uint64_t> harness_calls_{0};
 };
 
 }  // namespace aioscope

@@ -35,12 +35,13 @@ class Parker {
     cancel();
   }
 
-  void wake() {
+  // True when it was asleep, which took a system call.
+  bool wake() {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the fence in prepare()
-    if (state_.load(std::memory_order_relaxed) == kAwake) return;
-    if (state_.exchange(kAwake, std::memory_order_relaxed) == kAsleep) {
-      syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
-    }
+    if (state_.load(std::memory_order_relaxed) == kAwake) return false;
+    if (state_.exchange(kAwake, std::memory_order_relaxed) != kAsleep) return false;
+    syscall(SYS_futex, &state_, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+    return true;
   }
 
  private:

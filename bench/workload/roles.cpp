@@ -10,6 +10,7 @@
 // No thread writes a cacheline that another one reads or writes once per operation: requests, slots
 // and latencies belong to the submitter, and tags travel in batches (channel.h).
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstring>
@@ -25,10 +26,29 @@ constexpr std::int64_t kLookAroundNs = 20'000'000;
 // How long a submitter waits when the context is full though it has free slots of its own.
 constexpr std::int64_t kBackPressureNs = 100'000;
 
+// A device must be kept busy and takes its time. What completes while it is submitted needs no
+// depth, and there a sleep and its wake-up cost as much as hundreds of operations.
+bool is_device(const Row& row) {
+  return row.target.kind == FileKind::kFile || row.target.kind == FileKind::kDevice;
+}
+
+// How many slots must be on their way back before a sleeping submitter is woken. It sleeps only
+// when all its slots are away, so that they do come. On a device one is enough; elsewhere it is
+// half of the slots, the low-water mark of a producer.
+std::size_t slots_worth_waking_for(const Row& row) {
+  return is_device(row) ? 1 : std::max(1u, row.depth / 2);
+}
+
+// How often a thread lets others run before it sleeps: about as long as sleeping and waking take.
+int yields_before_sleep(const Row& row) { return is_device(row) || row.rate_per_s > 0 ? 0 : 16; }
+
 class Role {
  public:
   Role(Rig& rig, std::uint32_t thread)
-      : rig_(rig), plan_(rig.layout.threads[thread]), meter_(*rig.meters[thread]) {}
+      : rig_(rig),
+        plan_(rig.layout.threads[thread]),
+        meter_(*rig.meters[thread]),
+        yields_(yields_before_sleep(rig.row)) {}
 
  protected:
   // A deadline about kLookAroundNs ahead that rarely reads the clock: it is renewed when a wait has
@@ -70,11 +90,26 @@ class Role {
     return result.accepted;
   }
 
+  // Until `ready` or the time is over; see Parker. May return early.
+  template <typename Ready>
+  void wait(Parker& parker, std::int64_t timeout_ns, Ready&& ready) {
+    for (int i = 0; i < yields_; ++i) {
+      sched_yield();
+      meter_.add_harness_calls(1);
+      if (ready()) return;
+    }
+    parker.prepare();
+    if (ready() || timeout_ns <= 0) return parker.cancel();
+    parker.park(timeout_ns);
+    meter_.add_harness_calls(1);
+  }
+
   bool abandoned() const { return rig_.control.phase() == Phase::kAbandoned; }
 
   Rig& rig_;
   const ThreadPlan& plan_;
   Meter& meter_;
+  const int yields_;
   std::int64_t look_around_ns_ = 0;
 
  private:
@@ -84,20 +119,12 @@ class Role {
   }
 };
 
-// How many slots must be on their way back before a sleeping submitter is woken. It sleeps only
-// when all its slots are away, so that they do come. A device must be kept busy: there one is
-// enough. What completes while it is submitted needs no depth, and each wake-up costs as much as
-// hundreds of operations: there it is half of the slots, the low-water mark of a producer.
-std::size_t slots_worth_waking_for(const Row& row) {
-  const bool device = row.target.kind == FileKind::kFile || row.target.kind == FileKind::kDevice;
-  return device ? 1 : std::max(1u, row.depth / 2);
-}
-
 // Sends tags back to their submitters, a batch at a time.
 class Distributor {
  public:
-  Distributor(Rig& rig, std::uint32_t collector)
+  Distributor(Rig& rig, Meter& meter, std::uint32_t collector)
       : rig_(rig),
+        meter_(meter),
         channels_(rig.credits[collector]),
         seen_(rig.layout.submitters, kUntouched),
         worth_waking_(slots_worth_waking_for(rig.row)) {}
@@ -125,7 +152,9 @@ class Distributor {
     const bool draining = rig_.control.phase() >= Phase::kDraining;
     for (const std::uint32_t submitter : touched_) {
       const std::size_t waiting = channels_[submitter]->publish();
-      if (waiting >= worth_waking_ || draining) rig_.lane_parkers[submitter]->wake();
+      if ((waiting >= worth_waking_ || draining) && rig_.lane_parkers[submitter]->wake()) {
+        meter_.add_harness_calls(1);
+      }
       seen_[submitter] = kUntouched;
     }
     touched_.clear();
@@ -148,6 +177,7 @@ class Distributor {
   }
 
   Rig& rig_;
+  Meter& meter_;
   std::vector<std::unique_ptr<ChannelSpsc>>& channels_;
   std::vector<Seen> seen_;
   std::vector<std::uint32_t> touched_;
@@ -183,15 +213,11 @@ class Submitting : public Role {
     return words > 0;
   }
   void wait_for_credits(std::int64_t timeout_ns) {
-    parker_.prepare();
-    for (const auto& of_collector : rig_.credits) {
-      if (of_collector[lane_.index()]->waiting() > 0) return parker_.cancel();
-    }
-    if (timeout_ns > 0) {
-      parker_.park(timeout_ns);
-    } else {
-      parker_.cancel();
-    }
+    wait(parker_, timeout_ns, [this] {
+      return std::ranges::any_of(rig_.credits, [this](const auto& of_collector) {
+        return of_collector[lane_.index()]->waiting() > 0;
+      });
+    });
   }
   // Nothing can be submitted now: sleep until a slot comes back or the next start is due.
   void wait_to_submit() {
@@ -236,7 +262,7 @@ class Submitter : public Submitting {
 class Reaper : public Role {
  public:
   Reaper(Rig& rig, std::uint32_t thread)
-      : Role(rig, thread), distributor_(rig, plan_.index), out_(rig.row.batch) {}
+      : Role(rig, thread), distributor_(rig, meter_, plan_.index), out_(rig.row.batch) {}
 
   void run() {
     std::size_t turn = 0;
@@ -372,7 +398,7 @@ class SubmitterReaper : public Submitting {
       }
     }
     consumer_channel_->publish();
-    rig_.consumer_parker.wake();
+    if (rig_.consumer_parker.wake()) meter_.add_harness_calls(1);
   }
 
   void drain() {
@@ -404,7 +430,8 @@ class SubmitterReaper : public Submitting {
 
 class Consumer : public Role {
  public:
-  Consumer(Rig& rig, std::uint32_t thread) : Role(rig, thread), distributor_(rig, plan_.index) {}
+  Consumer(Rig& rig, std::uint32_t thread)
+      : Role(rig, thread), distributor_(rig, meter_, plan_.index) {}
 
   void run() {
     while (true) {
@@ -413,7 +440,7 @@ class Consumer : public Role {
       if (phase == Phase::kAbandoned) return;
       // Pairs with the release in SubmitterReaper::drain: no more can come.
       if (rig_.submitters_done.load(std::memory_order_acquire) == rig_.layout.submitters) return;
-      if (!take()) wait();
+      if (!take()) wait_for_completions();
     }
   }
 
@@ -430,12 +457,11 @@ class Consumer : public Role {
     meter_.publish_finished(meter_.counts.operations);
     return true;
   }
-  void wait() {
-    rig_.consumer_parker.prepare();
-    for (const auto& channel : rig_.handed_over) {
-      if (channel->waiting() > 0) return rig_.consumer_parker.cancel();
-    }
-    rig_.consumer_parker.park(kLookAroundNs);
+  void wait_for_completions() {
+    wait(rig_.consumer_parker, kLookAroundNs, [this] {
+      return std::ranges::any_of(rig_.handed_over,
+                                 [](const auto& channel) { return channel->waiting() > 0; });
+    });
   }
 
   Distributor distributor_;
