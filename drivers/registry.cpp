@@ -6,6 +6,7 @@
 #include "drivers/io_uring/io_uring_driver.h"
 #include "drivers/libaio/libaio_driver.h"
 #include "drivers/null/null_driver.h"
+#include "drivers/sync/sync_driver.h"
 
 namespace aioscope {
 
@@ -20,7 +21,7 @@ constexpr std::array<Alias, 1> kAliases{{{"kioctx", "kioctx@series"}}};
 }  // namespace
 
 Registry::Registry() {
-  for (const auto drivers : {null_drivers(), libaio_drivers(), io_uring_drivers()}) {
+  for (const auto drivers : {null_drivers(), sync_drivers(), libaio_drivers(), io_uring_drivers()}) {
     drivers_.insert(drivers_.end(), drivers.begin(), drivers.end());
   }
 }

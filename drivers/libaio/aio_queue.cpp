@@ -135,8 +135,9 @@ ReapResult AioQueue::get_events(std::span<Completion> out, std::size_t min,
       out[result.count++] = {.tag = reinterpret_cast<Tag>(events[i].data),
                              .result = static_cast<std::int64_t>(events[i].res)};
     }
-    if (static_cast<std::size_t>(got) < need) break;  // the deadline has passed
-  } while (result.count < min);
+    // Fewer than it asked for is all there is, or all there was before the deadline.
+    if (static_cast<std::size_t>(got) < most) break;
+  } while (result.count < out.size());
   return result;
 }
 
