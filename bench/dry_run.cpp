@@ -1,0 +1,31 @@
+#include "bench/dry_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bench/values.h"
+
+namespace aioscope {
+
+std::string dry_run_text(const Plan& plan) {
+  std::string text;
+  for (const PlannedRow& planned : plan.rows) {
+    text += planned.row.name();
+    if (!planned.runs()) {
+      text += fmt::format("  SKIPPED: {}; {}", planned.skip_reason, planned.skip_cure);
+    }
+    if (planned.price_only) text += "  (price of the harness)";
+    text += '\n';
+  }
+  const auto skipped =
+      std::ranges::count_if(plan.rows, [](const PlannedRow& planned) { return !planned.runs(); });
+  text += fmt::format(
+      "{} rows ({} skipped), {} repetitions of {} after {} of warm-up, seed {}: "
+      "about {}\n",
+      plan.rows.size(), skipped, plan.repetitions, duration_text(plan.window_ns),
+      duration_text(plan.warmup_ns), plan.seed, duration_text(plan.duration_ns()));
+  return text;
+}
+
+}  // namespace aioscope

@@ -1,0 +1,62 @@
+#include "bench/python_command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "bench/runner.h"
+#include "bench/version.h"
+
+namespace aioscope {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The one whose matplotlib, numpy and jinja2 are Debian's; another may come first on PATH.
+constexpr const char* kPython = "/usr/bin/python3";
+
+bool holds_reports(const fs::path& directory) {
+  std::error_code error;
+  return fs::is_regular_file(directory / "reports" / "__main__.py", error);
+}
+
+}  // namespace
+
+fs::path find_reports_directory() {
+  if (const char* given = std::getenv("AIOSCOPE_REPORTS")) {
+    if (holds_reports(given)) return given;
+    throw RunError(fmt::format(
+        "AIOSCOPE_REPORTS is '{}', which holds no reports/__main__.py; correct or unset it",
+        given));
+  }
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path installed = program.parent_path().parent_path() / "share" / "aioscope";
+  for (const fs::path& candidate : {installed, fs::path(kSourceDirectory)}) {
+    if (holds_reports(candidate)) return candidate;
+  }
+  throw RunError(
+      fmt::format("the reports package is neither in {} nor in {}; install aioscope whole, or set "
+                  "AIOSCOPE_REPORTS to the directory that holds it",
+                  installed.string(), kSourceDirectory));
+}
+
+void become_python(const std::vector<std::string>& arguments) {
+  const std::string directory = find_reports_directory();
+  const char* path = std::getenv("PYTHONPATH");
+  const std::string search = path == nullptr ? directory : directory + ":" + path;
+  setenv("PYTHONPATH", search.c_str(), 1);
+  std::vector<const char*> argv{kPython, "-m", "reports"};
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  argv.push_back(nullptr);
+  execv(kPython, const_cast<char* const*>(argv.data()));
+  throw RunError(
+      fmt::format("{}: {}; install the Debian packages python3, python3-matplotlib, "
+                  "python3-numpy and python3-jinja2",
+                  kPython, std::strerror(errno)));
+}
+
+}  // namespace aioscope
