@@ -2,15 +2,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
 #include "bench/doctor.h"
 #include "bench/dry_run.h"
+#include "bench/interrupt.h"
 #include "bench/list.h"
 #include "bench/options.h"
 #include "bench/plan.h"
 #include "bench/python_command.h"
+#include "bench/session.h"
 #include "bench/suite.h"
 
 namespace aioscope {
@@ -20,12 +23,35 @@ void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 
 Availability probe(const Driver& driver) { return driver.probe(); }
 
+// A line per repetition: name and operations per second.
+class Lines final : public SessionSink {
+ public:
+  void skipped(const PlannedRow&) override {}
+  void measured(const PlannedRow& row, const PlanItem&, std::size_t, const RunSettings&,
+                const Measurement& measurement) override {
+    print(fmt::format("{} {:.0f}\n", row.row.name(), measurement.operations_per_s));
+  }
+  void failed(const PlannedRow&, const PlanItem&, std::size_t, Failure,
+              const std::string&) override {}
+  void abandon(const PlannedRow&, const std::string&) override { std::fflush(stdout); }
+};
+
 int run(const CommandLine& line) {
   const RunRequest request = resolve(line.run);
+  const RunOptions& options = request.run;
+  const Topology topology = read_topology("/", affinity_mask());
+  check_pinning(topology, options.pin);
   Registry registry;
   const Plan plan = make_plan(request, registry, probe);
-  print(dry_run_text(plan));
-  return kExitOk;
+  if (options.dry_run) {
+    print(dry_run_text(plan));
+    return kExitOk;
+  }
+  prepare_targets(plan, options);
+  Lines lines;
+  Progress progress(standard_error_progress(options.quiet), plan.order.size(),
+                    plan.duration_ns() / std::int64_t(std::max<std::size_t>(1, plan.order.size())));
+  return run_session(plan, options, topology, catch_interrupts(), lines, progress);
 }
 
 int list(const CommandLine& line) {
