@@ -1,0 +1,25 @@
+// What `run` prints: the table and its other forms.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "bench/summary.h"
+
+namespace aioscope {
+
+// An aligned table: rows grouped by target and workload, then what they warn of and what was
+// skipped. Parameters that all rows share stand in the first line. Colour by ANSI escapes.
+std::string table_text(const Summary& summary, bool color);
+
+// One line per row and repetition, RFC 4180; the columns are named in the first line. Empty fields
+// stand for what could not be had.
+std::string csv_text(const Summary& summary);
+
+// Google Benchmark's JSON: one entry per repetition with real_time (wall clock ns per operation of
+// the whole row) and cpu_time (CPU ns per operation of the process), and one per latency
+// percentile, named NAME/p99. Skipped rows have error_occurred. `host` is what host_json() returns.
+std::string gbench_text(const Summary& summary, const nlohmann::ordered_json& host,
+                        const std::string& executable);
+
+}  // namespace aioscope

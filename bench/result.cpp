@@ -1,0 +1,279 @@
+#include "bench/result.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "bench/build_info.h"
+#include "bench/measure/clock.h"
+#include "bench/version.h"
+
+namespace aioscope {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has neither infinity nor NaN.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+template <typename T>
+Json optional_number(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+Json optional_number(const std::optional<double>& value) {
+  return value ? number(*value) : Json(nullptr);
+}
+
+Json latency_json(const LatencyHistogram& latency) {
+  Json buckets = Json::object();
+  for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+    if (latency.bucket_count(i) == 0) continue;
+    buckets[std::to_string(LatencyHistogram::bucket_low_ns(i))] = latency.bucket_count(i);
+  }
+  const bool any = latency.count() > 0;
+  return {{"count", latency.count()},
+          {"mean_ns", number(latency.mean_ns())},
+          {"min_ns", any ? Json(latency.min_ns()) : Json(nullptr)},
+          {"max_ns", any ? Json(latency.max_ns()) : Json(nullptr)},
+          {"p50_ns", number(supported_percentile_ns(latency, 0.50))},
+          {"p90_ns", number(supported_percentile_ns(latency, 0.90))},
+          {"p99_ns", number(supported_percentile_ns(latency, 0.99))},
+          {"p999_ns", number(supported_percentile_ns(latency, 0.999))},
+          {"buckets", std::move(buckets)}};
+}
+
+Json thread_json(const ThreadMeasurement& thread) {
+  return {{"role", thread_role_name(thread.role)},
+          {"cpu", thread.cpu},
+          {"operations", thread.operations},
+          {"submit_calls", thread.submit_calls},
+          {"short_submits", thread.short_submits},
+          {"reap_calls", thread.reap_calls},
+          {"user_ns", thread.user_ns},
+          {"system_ns", thread.system_ns},
+          {"voluntary_switches", thread.voluntary_switches},
+          {"involuntary_switches", thread.involuntary_switches},
+          {"minor_faults", thread.minor_faults},
+          {"major_faults", thread.major_faults},
+          {"migrations", optional_number(thread.migrations)},
+          {"driver_system_calls", thread.driver_system_calls}};
+}
+
+Json tool_json() {
+  return {{"name", "aioscope"},        {"version", kVersion},      {"commit", kBuildCommit},
+          {"dirty", kBuildDirty},      {"build_type", kBuildType}, {"sanitizers", kBuildSanitizers},
+          {"compiler", kBuildCompiler}};
+}
+
+Json plan_json(const RunDescription& run) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < run.rows.size(); ++i) {
+    const DescribedRow& row = run.rows[i];
+    rows.push_back({{"row", i},
+                    {"name", row.row.name()},
+                    {"config", row_json(row.row)},
+                    {"price_only", row.price_only},
+                    {"price_row", optional_number(row.price_row)},
+                    {"command", row.command}});
+  }
+  return {{"repetitions", run.repetitions},
+          {"warmup_ns", run.warmup_ns},
+          {"window_ns", run.window_ns},
+          {"pin", run.pin},
+          {"rows", std::move(rows)}};
+}
+
+[[noreturn]] void fail(const std::string& path, std::string_view call, int error,
+                       std::string_view cure) {
+  throw RunError(fmt::format("{}: {}: {}; {}", path, call, std::strerror(error), cure));
+}
+
+std::string_view cure_of_write(int error) {
+  return error == ENOSPC || error == EDQUOT
+             ? "free space, or choose another place with -o; this file ends with the last whole "
+               "record"
+             : "choose another place with -o; this file ends with the last whole record";
+}
+
+}  // namespace
+
+double supported_percentile_ns(const LatencyHistogram& latency, double fraction) {
+  constexpr double kBeyond = 10;
+  if (double(latency.count()) * (1 - fraction) < kBeyond) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return latency.percentile_ns(fraction);
+}
+
+Json row_json(const Row& row) {
+  return {{"driver", row.driver},
+          {"workload", workload_name(row.workload)},
+          {"target", row.target.text()},
+          {"target_label", row.target.label()},
+          {"submitters", row.submitters},
+          {"reapers", row.reapers},
+          {"contexts", row.contexts},
+          {"threads", row.threads()},
+          {"depth", row.depth},
+          {"batch", row.batch},
+          {"reap_min", row.reap_min},
+          {"block_size_bytes", row.block_size},
+          {"operation", operation_name(row.operation)},
+          {"read_percent", row.read_percent},
+          {"pattern", access_pattern_name(row.pattern)},
+          {"buffered", row.buffered},
+          {"verify", row.verify},
+          {"rate_per_s", row.rate_per_s},
+          {"arrival", arrival_name(row.arrival)},
+          {"latency", latency_mode_name(row.latency)}};
+}
+
+Json measurement_json(const Measurement& m) {
+  Json slices = Json::array();
+  for (const double slice : m.slices_ops_per_s) slices.push_back(number(slice));
+  Json threads = Json::array();
+  for (const ThreadMeasurement& thread : m.thread) threads.push_back(thread_json(thread));
+  return {{"setup", m.setup},
+          {"threads", m.threads},
+          {"oversubscribed", m.oversubscribed},
+          {"start_realtime_ns", m.start_realtime_ns},
+          {"window_ns", m.window_ns},
+          {"operations", m.operations},
+          {"bytes", m.bytes},
+          {"operations_per_s", number(m.operations_per_s)},
+          {"slice_ns", m.slice_ns},
+          {"slices_ops_per_s", std::move(slices)},
+          {"drift", number(m.drift)},
+          {"steady", m.steady},
+          {"fairness_jain", number(m.fairness_jain)},
+          {"fairness_min_max", number(m.fairness_min_max)},
+          {"latency_mode", m.latency_mode},
+          {"latency", latency_json(m.latency)},
+          {"cpu_user_ns_per_op", number(m.cpu_user_ns_per_op)},
+          {"cpu_system_ns_per_op", number(m.cpu_system_ns_per_op)},
+          {"context_switches_per_op", number(m.context_switches_per_op)},
+          {"voluntary_switches_per_op", number(m.voluntary_switches_per_op)},
+          {"faults_per_op", number(m.faults_per_op)},
+          {"migrations_per_op", optional_number(m.migrations_per_op)},
+          {"migrations_reason", m.migrations_reason},
+          {"system_calls_per_op", number(m.system_calls_per_op)},
+          {"harness_system_calls_per_op", number(m.harness_system_calls_per_op)},
+          {"system_calls_source", m.system_calls_source},
+          {"system_calls_reason", m.system_calls_reason},
+          {"submitted", m.submitted},
+          {"completed", m.completed},
+          {"verified_blocks", m.verified_blocks},
+          {"late_starts", m.late_starts},
+          {"thread", std::move(threads)},
+          {"warnings", m.warnings}};
+}
+
+ResultWriter::ResultWriter(std::string path) : path_(std::move(path)), start_ns_(monotonic_ns()) {
+  if (path_ == "-") {
+    descriptor_ = STDOUT_FILENO;
+    return;
+  }
+  descriptor_ = open(current_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) {
+    fail(current_path(), "open", errno,
+         "choose a directory that exists and may be written with -o");
+  }
+}
+
+ResultWriter::~ResultWriter() {
+  if (descriptor_ >= 0 && path_ != "-") close(descriptor_);
+}
+
+std::string ResultWriter::current_path() const {
+  return path_ == "-" || descriptor_ == kFinished ? path_ : path_ + ".partial";
+}
+
+void ResultWriter::write(const Json& record) {
+  // Names and paths need not be UTF-8, JSON must be.
+  const std::string line =
+      record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '\n';
+  for (std::size_t done = 0; done < line.size();) {
+    const ssize_t written = ::write(descriptor_, line.data() + done, line.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      const int error = written == 0 ? ENOSPC : errno;
+      // Should this fail too, the file ends with a broken line, which readers know how to take.
+      [[maybe_unused]] const int cut = path_ == "-" ? 0 : ftruncate(descriptor_, size_);
+      fail(path_ == "-" ? "standard output" : current_path(), "write", error, cure_of_write(error));
+    }
+    done += std::size_t(written);
+  }
+  size_ += std::int64_t(line.size());
+}
+
+void ResultWriter::header(const RunDescription& run, const Json& host, const Json& targets) {
+  write({{"record", "header"},
+         {"schema", kResultSchema},
+         {"tool", tool_json()},
+         {"host", host},
+         {"targets", targets},
+         {"seed", run.seed},
+         {"command", run.command},
+         {"options", run.options_json.empty() ? Json::object() : Json::parse(run.options_json)},
+         {"start_realtime_ns", clock_ns(CLOCK_REALTIME)},
+         {"plan", plan_json(run)}});
+}
+
+void ResultWriter::repetition(std::size_t row, const std::string& name, std::uint32_t repetition,
+                              std::size_t position, std::uint64_t seed,
+                              const Measurement& measurement) {
+  write({{"record", "repetition"},
+         {"row", row},
+         {"name", name},
+         {"repetition", repetition},
+         {"position", position},
+         {"seed", seed},
+         {"measurement", measurement_json(measurement)}});
+  ++repetitions_;
+}
+
+void ResultWriter::skipped(std::size_t row, const std::string& name, const std::string& reason,
+                           const std::string& cure) {
+  write({{"record", "skipped"}, {"row", row}, {"name", name}, {"reason", reason}, {"cure", cure}});
+  ++skipped_;
+}
+
+void ResultWriter::failed(std::size_t row, const std::string& name, std::uint32_t repetition,
+                          std::size_t position, FailureKind kind, const std::string& message) {
+  write({{"record", "failed"},
+         {"row", row},
+         {"name", name},
+         {"repetition", repetition},
+         {"position", position},
+         {"kind", kind == FailureKind::kInvalid ? "invalid" : "runtime"},
+         {"message", message}});
+  ++failed_;
+}
+
+void ResultWriter::finish(bool complete, const std::string& reason) {
+  write({{"record", "end"},
+         {"complete", complete},
+         {"reason", reason},
+         {"elapsed_ns", monotonic_ns() - start_ns_},
+         {"repetitions", repetitions_},
+         {"skipped", skipped_},
+         {"failed", failed_}});
+  if (path_ == "-") return;
+  const std::string partial = current_path();
+  if (fsync(descriptor_) != 0 && errno != EINVAL) {
+    fail(partial, "fsync", errno, cure_of_write(errno));
+  }
+  if (rename(partial.c_str(), path_.c_str()) != 0) {
+    fail(path_, "rename", errno, "choose another place with -o");
+  }
+  close(descriptor_);
+  descriptor_ = kFinished;
+}
+
+}  // namespace aioscope

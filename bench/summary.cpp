@@ -1,0 +1,149 @@
+#include "bench/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string_view>
+
+#include "bench/build_info.h"
+
+namespace aioscope {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kMostHarnessShare = 0.10;
+
+template <typename Value>
+double median_of(const std::vector<RepetitionFigures>& repetitions, Value&& value) {
+  std::vector<double> values;
+  for (const RepetitionFigures& figures : repetitions) values.push_back(value(figures));
+  return median(std::move(values));
+}
+
+void summarise_system_calls(RowSummary& row) {
+  const auto traced = [](const RepetitionFigures& figures) { return figures.system_calls_traced; };
+  row.system_calls_traced = std::ranges::any_of(row.repetitions, traced);
+  row.system_calls_per_op = median_of(row.repetitions, [&](const RepetitionFigures& figures) {
+    return traced(figures) == row.system_calls_traced ? figures.system_calls_per_op : kNaN;
+  });
+}
+
+void summarise(RowSummary& row) {
+  const auto& repetitions = row.repetitions;
+  using Figures = RepetitionFigures;
+  row.operations_per_s_median =
+      median_of(repetitions, [](const Figures& f) { return f.operations_per_s; });
+  row.cpu_user_ns_per_op =
+      median_of(repetitions, [](const Figures& f) { return f.cpu_user_ns_per_op; });
+  row.cpu_system_ns_per_op =
+      median_of(repetitions, [](const Figures& f) { return f.cpu_system_ns_per_op; });
+  row.cpu_ns_per_op = median_of(
+      repetitions, [](const Figures& f) { return f.cpu_user_ns_per_op + f.cpu_system_ns_per_op; });
+  row.context_switches_per_op =
+      median_of(repetitions, [](const Figures& f) { return f.context_switches_per_op; });
+  row.fairness_jain = median_of(repetitions, [](const Figures& f) { return f.fairness_jain; });
+  summarise_system_calls(row);
+  row.spread = kNaN;
+  if (repetitions.size() > 1) {
+    const auto [least, most] = std::ranges::minmax(repetitions, {}, &Figures::operations_per_s);
+    row.spread = (most.operations_per_s - least.operations_per_s) / row.operations_per_s_median;
+  }
+}
+
+void warn(RowSummary& row) {
+  if (row.harness_share > kMostHarnessShare) {
+    row.warnings.push_back(
+        fmt::format("the harness is {:.0f} % of its CPU time: compare differences rather than "
+                    "ratios, or raise --batch",
+                    100 * row.harness_share));
+  }
+  if (row.unsteady) {
+    row.warnings.push_back("throughput drifts within the window: raise --warmup or --duration");
+  }
+}
+
+}  // namespace
+
+double median(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return std::isnan(value); });
+  if (values.empty()) return kNaN;
+  const std::size_t half = values.size() / 2;
+  std::ranges::sort(values);
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+std::string build_warning() {
+  if (std::string_view(kBuildSanitizers).empty() && std::string_view(kBuildType) == "Release") {
+    return {};
+  }
+  return fmt::format(
+      "this is a {} build{}{}: its numbers must not be published; build the preset release",
+      kBuildType, std::string_view(kBuildSanitizers).empty() ? "" : " with sanitizers ",
+      kBuildSanitizers);
+}
+
+Summary::Summary(std::vector<DescribedRow> rows)
+    : rows_(std::move(rows)), collected_(rows_.size()), unsteady_(rows_.size()) {}
+
+void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& m) {
+  RowSummary& summary = collected_.at(row);
+  summary.repetitions.push_back(
+      {.repetition = repetition,
+       .operations = m.operations,
+       .operations_per_s = m.operations_per_s,
+       .cpu_user_ns_per_op = m.cpu_user_ns_per_op,
+       .cpu_system_ns_per_op = m.cpu_system_ns_per_op,
+       .system_calls_per_op = m.system_calls_per_op,
+       .system_calls_traced = m.system_calls_source == "tracepoint",
+       .context_switches_per_op = m.context_switches_per_op,
+       .fairness_jain = m.fairness_jain,
+       .latency_p50_ns = supported_percentile_ns(m.latency, 0.50),
+       .latency_p90_ns = supported_percentile_ns(m.latency, 0.90),
+       .latency_p99_ns = supported_percentile_ns(m.latency, 0.99),
+       .latency_p999_ns = supported_percentile_ns(m.latency, 0.999),
+       .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN});
+  summary.latency.merge(m.latency);
+  summary.oversubscribed = m.oversubscribed;
+  summary.setup = m.setup;
+  if (!m.steady) ++unsteady_[row];
+  for (const std::string& warning : m.warnings) {
+    if (std::ranges::find(summary.warnings, warning) == summary.warnings.end()) {
+      summary.warnings.push_back(warning);
+    }
+  }
+}
+
+void Summary::skip(std::size_t row, std::string reason, std::string cure) {
+  collected_.at(row).skip_reason = std::move(reason);
+  collected_.at(row).skip_cure = std::move(cure);
+}
+
+double Summary::scaling_of(std::size_t row, const std::vector<RowSummary>& summaries) const {
+  Row single = rows_[row].row;
+  single.submitters = 1;
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (rows_[i].row == single && !rows_[i].price_only) {
+      return summaries[row].operations_per_s_median / summaries[i].operations_per_s_median;
+    }
+  }
+  return kNaN;
+}
+
+std::vector<RowSummary> Summary::rows() const {
+  std::vector<RowSummary> summaries = collected_;
+  for (RowSummary& summary : summaries) summarise(summary);
+  for (std::size_t i = 0; i < summaries.size(); ++i) {
+    RowSummary& summary = summaries[i];
+    const auto price = rows_[i].price_row;
+    summary.harness_share = price ? summaries[*price].cpu_ns_per_op / summary.cpu_ns_per_op : kNaN;
+    summary.scaling = scaling_of(i, summaries);
+    summary.unsteady =
+        !summary.repetitions.empty() && 2 * unsteady_[i] >= summary.repetitions.size();
+    warn(summary);
+  }
+  return summaries;
+}
+
+}  // namespace aioscope

@@ -1,0 +1,82 @@
+// What the repetitions of each row say together.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/measurement.h"
+#include "bench/result.h"
+
+namespace aioscope {
+
+// The figures of one repetition that the outputs need; a few hundred bytes, without the histogram.
+struct RepetitionFigures {
+  std::uint32_t repetition = 0;
+  std::uint64_t operations = 0;
+  double operations_per_s = 0;
+  double cpu_user_ns_per_op = 0;
+  double cpu_system_ns_per_op = 0;
+  double system_calls_per_op = 0;
+  bool system_calls_traced = false;
+  double context_switches_per_op = 0;
+  double fairness_jain = 1;
+  double latency_p50_ns = 0;  // NaN where unsupported, as the others
+  double latency_p90_ns = 0;
+  double latency_p99_ns = 0;
+  double latency_p999_ns = 0;
+  double latency_max_ns = 0;
+};
+
+// A figure that could not be had is NaN.
+struct RowSummary {
+  std::vector<RepetitionFigures> repetitions;
+  std::string skip_reason;  // not empty: skipped, or failed
+  std::string skip_cure;
+
+  double operations_per_s_median = 0;
+  double spread = 0;              // (max - min) / median of the throughput; NaN with one repetition
+  double cpu_user_ns_per_op = 0;  // medians
+  double cpu_system_ns_per_op = 0;
+  double cpu_ns_per_op = 0;
+  double system_calls_per_op = 0;  // of the traced repetitions, if there are any
+  bool system_calls_traced = false;
+  double context_switches_per_op = 0;
+  double fairness_jain = 1;
+  LatencyHistogram latency;  // merged; percentiles come from it
+  double harness_share = 0;  // CPU ns/op of its price row over its own
+  double scaling = 0;        // median over that of the same row with one submitter
+
+  bool oversubscribed = false;
+  bool unsteady = false;  // in at least half of the repetitions
+  std::string setup;
+  std::vector<std::string> warnings;
+};
+
+// Takes measurements as they come. Memory grows with rows and repetitions, not with operations.
+class Summary {
+ public:
+  explicit Summary(std::vector<DescribedRow> rows);
+
+  void add(std::size_t row, std::uint32_t repetition, const Measurement& measurement);
+  void skip(std::size_t row, std::string reason, std::string cure);
+
+  // Medians, shares and warnings over what has come so far; one per row, in the order of the rows.
+  std::vector<RowSummary> rows() const;
+  const std::vector<DescribedRow>& described() const { return rows_; }
+
+ private:
+  double scaling_of(std::size_t row, const std::vector<RowSummary>& summaries) const;
+
+  std::vector<DescribedRow> rows_;
+  std::vector<RowSummary> collected_;
+  std::vector<std::uint32_t> unsteady_;  // repetitions, per row
+};
+
+// Of the middle two their mean; NaN of nothing. NaN values are left out.
+double median(std::vector<double> values);
+
+// Why numbers of this build must not be compared or published; "" when they may.
+std::string build_warning();
+
+}  // namespace aioscope
