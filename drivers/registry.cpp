@@ -21,7 +21,8 @@ constexpr std::array<Alias, 1> kAliases{{{"kioctx", "kioctx@series"}}};
 }  // namespace
 
 Registry::Registry() {
-  for (const auto drivers : {null_drivers(), sync_drivers(), libaio_drivers(), io_uring_drivers()}) {
+  for (const auto drivers :
+       {null_drivers(), sync_drivers(), libaio_drivers(), io_uring_drivers()}) {
     drivers_.insert(drivers_.end(), drivers.begin(), drivers.end());
   }
 }

@@ -80,8 +80,9 @@ bool Lane::is_sample_due(std::uint32_t count) {
   until_sample_ -= count;
   if (until_sample_ > 0) return false;
   // A random distance, so that the samples cannot march in step with something periodic.
-  until_sample_ =
-      count >= kSampleInterval ? 0 : std::int64_t(1 + random_.below(std::uint64_t{2} * kSampleInterval));
+  until_sample_ = count >= kSampleInterval
+                      ? 0
+                      : std::int64_t(1 + random_.below(std::uint64_t{2} * kSampleInterval));
   return true;
 }
 
