@@ -13,6 +13,7 @@
 #include "bench/options.h"
 #include "bench/plan.h"
 #include "bench/python_command.h"
+#include "bench/recorder.h"
 #include "bench/session.h"
 #include "bench/suite.h"
 
@@ -22,19 +23,6 @@ namespace {
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 Availability probe(const Driver& driver) { return driver.probe(); }
-
-// A line per repetition: name and operations per second.
-class Lines final : public SessionSink {
- public:
-  void skipped(const PlannedRow&) override {}
-  void measured(const PlannedRow& row, const PlanItem&, std::size_t, const RunSettings&,
-                const Measurement& measurement) override {
-    print(fmt::format("{} {:.0f}\n", row.row.name(), measurement.operations_per_s));
-  }
-  void failed(const PlannedRow&, const PlanItem&, std::size_t, Failure,
-              const std::string&) override {}
-  void abandon(const PlannedRow&, const std::string&) override { std::fflush(stdout); }
-};
 
 int run(const CommandLine& line) {
   const RunRequest request = resolve(line.run);
@@ -48,10 +36,20 @@ int run(const CommandLine& line) {
     return kExitOk;
   }
   prepare_targets(plan, options);
-  Lines lines;
+  Recorder recorder(plan, request, this_machine(), line.arguments);
   Progress progress(standard_error_progress(options.quiet), plan.order.size(),
                     plan.duration_ns() / std::int64_t(std::max<std::size_t>(1, plan.order.size())));
-  return run_session(plan, options, topology, catch_interrupts(), lines, progress);
+  const auto show = [&] { print(recorder.text(use_color(line.color, STDOUT_FILENO))); };
+  int code = kExitOk;
+  try {
+    code = run_session(plan, options, topology, catch_interrupts(), recorder, progress);
+    recorder.finish(code);
+  } catch (const ResultFileError&) {
+    show();  // at least what has been measured
+    throw;
+  }
+  show();
+  return code;
 }
 
 int list(const CommandLine& line) {

@@ -236,6 +236,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     throw UsageError(fmt::format("{}; see 'aioscope --help'", error.what()));
   }
   CommandLine line = std::move(parser.line);
+  line.arguments.assign(argv, argv + argc);
   line.color = color_of(parser.color);
   if (parser.run->parsed()) {
     line.command = Command::kRun;

@@ -30,10 +30,11 @@ struct CommandLine {
   Command command = Command::kText;
   std::string text;
   Color color = Color::kAuto;
-  bool json = false;                // list, doctor
-  std::string list_what;            // "", "drivers", ...
-  std::vector<Assignment> run;      // run
-  std::vector<std::string> python;  // "report" and what follows it
+  bool json = false;                   // list, doctor
+  std::string list_what;               // "", "drivers", ...
+  std::vector<Assignment> run;         // run
+  std::vector<std::string> arguments;  // all of them, as given
+  std::vector<std::string> python;     // "report" and what follows it
 };
 
 // Throws UsageError.

@@ -44,6 +44,7 @@ std::string number_text(double value, const char* format = "{:.3g}") {
 // What tells one row from another besides driver, workload and target.
 struct Parameter {
   const char* title;
+  bool always;  // shown even when it has its default everywhere
   std::function<std::string(const Row&)> text;
 };
 
@@ -54,7 +55,7 @@ std::string rate_text_of(const Row& row) {
 
 const std::vector<Parameter>& parameters() {
   static const std::vector<Parameter> all{
-      {"threads",
+      {"threads", true,
        [](const Row& row) {
          if (row.workload == Workload::kPerThread) return fmt::format("{}", row.submitters);
          if (row.workload == Workload::kAggregate) return fmt::format("{}+1", row.submitters);
@@ -63,22 +64,24 @@ const std::vector<Parameter>& parameters() {
          }
          return fmt::format("{}+{}/{}", row.submitters, row.reapers, row.contexts);
        }},
-      {"depth", [](const Row& row) { return fmt::format("{}", row.depth); }},
-      {"batch", [](const Row& row) { return fmt::format("{}", row.batch); }},
-      {"reap min", [](const Row& row) { return fmt::format("{}", row.reap_min); }},
-      {"block B", [](const Row& row) { return fmt::format("{}", row.block_size); }},
-      {"operation",
+      {"depth", true, [](const Row& row) { return fmt::format("{}", row.depth); }},
+      {"batch", true, [](const Row& row) { return fmt::format("{}", row.batch); }},
+      {"reap min", false, [](const Row& row) { return fmt::format("{}", row.reap_min); }},
+      {"block B", true, [](const Row& row) { return fmt::format("{}", row.block_size); }},
+      {"operation", true,
        [](const Row& row) {
          std::string text(operation_name(row.operation));
          if (row.operation == Operation::kMixed)
            text += fmt::format(" {} % reads", row.read_percent);
          return text;
        }},
-      {"pattern", [](const Row& row) { return std::string(access_pattern_name(row.pattern)); }},
-      {"buffered", [](const Row& row) { return std::string(row.buffered ? "yes" : "no"); }},
-      {"verify", [](const Row& row) { return std::string(row.verify ? "yes" : "no"); }},
-      {"arrival", rate_text_of},
-      {"latency", [](const Row& row) { return std::string(latency_mode_name(row.latency)); }},
+      {"pattern", false,
+       [](const Row& row) { return std::string(access_pattern_name(row.pattern)); }},
+      {"buffered", false, [](const Row& row) { return std::string(row.buffered ? "yes" : "no"); }},
+      {"verify", false, [](const Row& row) { return std::string(row.verify ? "yes" : "no"); }},
+      {"arrival", false, rate_text_of},
+      {"latency", false,
+       [](const Row& row) { return std::string(latency_mode_name(row.latency)); }},
   };
   return all;
 }
@@ -130,9 +133,10 @@ class Table {
   std::string shared_parameters() const {
     std::string text;
     for (const Parameter& parameter : parameters()) {
-      if (varies(parameter)) continue;
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", parameter.title,
-                          parameter.text(row(shown_.front())));
+      const std::string value = parameter.text(row(shown_.front()));
+      const bool usual = !parameter.always && value == parameter.text(Row{});
+      if (varies(parameter) || usual) continue;
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", parameter.title, value);
     }
     std::size_t most = 0;
     for (const std::size_t i : shown_) {
@@ -314,7 +318,7 @@ Json gbench_entry(const std::string& name, std::size_t family, std::size_t repet
           {"run_type", "iteration"},
           {"repetitions", repetitions},
           {"repetition_index", repetition},
-          {"threads", row.threads()},
+          {"threads", true, row.threads()},
           {"label", label_of(row)}};
 }
 

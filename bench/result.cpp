@@ -91,7 +91,7 @@ Json plan_json(const RunDescription& run) {
 
 [[noreturn]] void fail(const std::string& path, std::string_view call, int error,
                        std::string_view cure) {
-  throw RunError(fmt::format("{}: {}: {}; {}", path, call, std::strerror(error), cure));
+  throw ResultFileError(fmt::format("{}: {}: {}; {}", path, call, std::strerror(error), cure));
 }
 
 std::string_view cure_of_write(int error) {

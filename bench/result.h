@@ -4,13 +4,13 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "bench/measurement.h"
 #include "bench/row.h"
-#include "bench/runner.h"
 
 namespace aioscope {
 
@@ -38,12 +38,18 @@ struct RunDescription {
 
 enum class FailureKind : std::uint8_t { kRuntime, kInvalid };
 
+// A result file cannot be made or written; what() is one line that names the cure. It ends the run.
+class ResultFileError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 // Writes one record per call, each with one write that either succeeds whole or throws. The records
 // go to PATH.partial, which takes the name PATH in finish(): under the final name there is never
 // half a file. A path of "-" is standard output. Not thread-safe.
 //
-// Throws RunError when the file cannot be made or written; PATH.partial then ends with the last
-// whole record.
+// Throws ResultFileError when the file cannot be made or written; PATH.partial then ends with the
+// last whole record.
 class ResultWriter {
  public:
   explicit ResultWriter(std::string path);

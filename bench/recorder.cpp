@@ -1,0 +1,197 @@
+#include "bench/recorder.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bench/host.h"
+#include "bench/options.h"
+#include "bench/output.h"
+
+namespace aioscope {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Single quotes where a POSIX shell would take the text apart.
+std::string shell_quoted(const std::string& text) {
+  constexpr std::string_view kSafe =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./_-";
+  if (!text.empty() && text.find_first_not_of(kSafe) == std::string::npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::vector<std::string> external_objects(const RunRequest& request) {
+  std::vector<std::string> objects;
+  for (const RowOptions& part : request.parts) {
+    for (const std::string& driver : part.drivers) {
+      if (driver.ends_with(".so") || driver.find('/') != std::string::npos) {
+        objects.push_back(driver);
+      }
+    }
+  }
+  return objects;
+}
+
+std::string options_json(const RunOptions& options) {
+  return Json{{"suite", options.suite},
+              {"file", options.file},
+              {"create_bytes", options.create_bytes},
+              {"pin", pinning_text(options.pin)},
+              {"warmup_ns", options.warmup_ns},
+              {"duration_ns", options.duration_ns},
+              {"time_budget_ns", options.time_budget_ns},
+              {"repetitions", options.repetitions},
+              {"only", options.only},
+              {"skip", options.skip},
+              {"watchdog_ns", options.watchdog_ns},
+              {"no_harness_price", options.no_harness_price},
+              {"no_tracepoints", options.no_tracepoints},
+              {"allow_destructive", options.allow_destructive}}
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::vector<DescribedRow> describe(const Plan& plan, const RunRequest& request) {
+  std::vector<DescribedRow> rows;
+  const std::vector<std::string> externals = external_objects(request);
+  for (const PlannedRow& planned : plan.rows) {
+    rows.push_back({.row = planned.row,
+                    .price_only = planned.price_only,
+                    .price_row = planned.price_row,
+                    .command = row_command(planned.row, plan, request.run, externals)});
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::string row_command(const Row& row, const Plan& plan, const RunOptions& options,
+                        const std::vector<std::string>& externals) {
+  std::string text = "aioscope run";
+  const auto add = [&](std::string_view option, const std::string& value) {
+    text += fmt::format(" --{} {}", option, shell_quoted(value));
+  };
+  if (Registry().find(row.driver) != nullptr) {
+    add("driver", row.driver);
+  } else {
+    for (const std::string& object : externals) add("driver", object);
+    add("only", "^" + row.driver + "/");
+  }
+  add("workload", std::string(workload_name(row.workload)));
+  add("target", row.target.text());
+  add("submitters", std::to_string(row.submitters));
+  if (row.workload == Workload::kShared || row.workload == Workload::kGrouped) {
+    add("reapers", std::to_string(row.reapers));
+  }
+  if (row.workload == Workload::kGrouped) add("contexts", std::to_string(row.contexts));
+  add("depth", std::to_string(row.depth));
+  add("batch", std::to_string(row.batch));
+  if (row.reap_min != 1) add("reap-min", std::to_string(row.reap_min));
+  add("block-size", std::to_string(row.block_size));
+  add("operation", std::string(operation_name(row.operation)));
+  if (row.operation == Operation::kMixed) add("read-percent", std::to_string(row.read_percent));
+  if (row.pattern != AccessPattern::kRandom) {
+    add("pattern", std::string(access_pattern_name(row.pattern)));
+  }
+  if (row.buffered) text += " --buffered";
+  if (row.verify) text += " --verify";
+  if (row.rate_per_s > 0) {
+    add("rate", fmt::format("{}", row.rate_per_s));
+    add("arrival", std::string(arrival_name(row.arrival)));
+  }
+  if (row.latency != LatencyMode::kAuto)
+    add("latency", std::string(latency_mode_name(row.latency)));
+  if (options.pin.policy != PinPolicy::kNone) add("pin", pinning_text(options.pin));
+  if (options.allow_destructive) text += " --allow-destructive";
+  add("warmup", fmt::format("{}us", plan.warmup_ns / 1000));
+  add("duration", fmt::format("{}us", plan.window_ns / 1000));
+  add("repetitions", std::to_string(plan.repetitions));
+  add("seed", std::to_string(plan.seed));
+  return text;
+}
+
+Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& machine,
+                   std::vector<std::string> command)
+    : plan_(plan),
+      format_(request.run.format),
+      command_(std::move(command)),
+      host_(host_json(machine)),
+      summary_(describe(plan, request)) {
+  if (!request.run.output.empty()) {
+    writers_.push_back(std::make_unique<ResultWriter>(request.run.output));
+  }
+  if (format_ == Format::kNdjson && request.run.output != "-") {
+    writers_.push_back(std::make_unique<ResultWriter>("-"));
+  }
+  std::vector<Target> targets;
+  for (const PlannedRow& planned : plan.rows) targets.push_back(planned.row.target);
+  const RunDescription description{.command = command_,
+                                   .options_json = options_json(request.run),
+                                   .seed = plan.seed,
+                                   .repetitions = plan.repetitions,
+                                   .warmup_ns = plan.warmup_ns,
+                                   .window_ns = plan.window_ns,
+                                   .pin = pinning_text(request.run.pin),
+                                   .rows = summary_.described()};
+  for (const auto& writer : writers_) writer->header(description, host_, targets_json(targets));
+}
+
+std::size_t Recorder::index_of(const PlannedRow& row) const {
+  return std::size_t(&row - plan_.rows.data());
+}
+
+void Recorder::skipped(const PlannedRow& row) {
+  const std::size_t index = index_of(row);
+  summary_.skip(index, row.skip_reason, row.skip_cure);
+  for (const auto& writer : writers_) {
+    writer->skipped(index, row.row.name(), row.skip_reason, row.skip_cure);
+  }
+}
+
+void Recorder::measured(const PlannedRow& row, const PlanItem& item, std::size_t position,
+                        const RunSettings& settings, const Measurement& measurement) {
+  const std::size_t index = index_of(row);
+  summary_.add(index, item.repetition, measurement);
+  for (const auto& writer : writers_) {
+    writer->repetition(index, row.row.name(), item.repetition, position, settings.seed,
+                       measurement);
+  }
+}
+
+void Recorder::failed(const PlannedRow& row, const PlanItem& item, std::size_t position,
+                      Failure failure, const std::string& message) {
+  const std::size_t index = index_of(row);
+  summary_.skip(index, message, "");
+  const auto kind = failure == Failure::kInvalid ? FailureKind::kInvalid : FailureKind::kRuntime;
+  for (const auto& writer : writers_) {
+    writer->failed(index, row.row.name(), item.repetition, position, kind, message);
+  }
+}
+
+void Recorder::abandon(const PlannedRow& row, const std::string& message) {
+  failed(row, {}, 0, Failure::kRuntime, message);
+}
+
+void Recorder::finish(int exit_code) {
+  const bool interrupted = exit_code == kExitInterrupted;
+  for (const auto& writer : writers_)
+    writer->finish(!interrupted, interrupted ? "interrupted" : "");
+}
+
+std::string Recorder::text(bool color) const {
+  switch (format_) {
+    case Format::kTable:
+      return table_text(summary_, color);
+    case Format::kCsv:
+      return csv_text(summary_);
+    case Format::kGbench:
+      return gbench_text(summary_, host_, command_.empty() ? "aioscope" : command_.front());
+    case Format::kNdjson:
+      break;
+  }
+  return {};
+}
+
+}  // namespace aioscope
