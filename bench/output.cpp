@@ -318,7 +318,7 @@ Json gbench_entry(const std::string& name, std::size_t family, std::size_t repet
           {"run_type", "iteration"},
           {"repetitions", repetitions},
           {"repetition_index", repetition},
-          {"threads", true, row.threads()},
+          {"threads", row.threads()},
           {"label", label_of(row)}};
 }
 
@@ -372,30 +372,30 @@ std::string gbench_text(const Summary& summary, const Json& host, const std::str
     const std::string name = row.name();
     if (!figures.skip_reason.empty()) {
       Json entry = gbench_entry(name, i, 1, 0, row);
-      entry.update({{"error_occurred", true},
-                    {"error_message", figures.skip_reason},
-                    {"iterations", 0},
-                    {"real_time", 0.0},
-                    {"cpu_time", 0.0},
-                    {"time_unit", "ns"}});
+      entry.update(Json::object({{"error_occurred", true},
+                                 {"error_message", figures.skip_reason},
+                                 {"iterations", 0},
+                                 {"real_time", 0.0},
+                                 {"cpu_time", 0.0},
+                                 {"time_unit", "ns"}}));
       entries.push_back(std::move(entry));
     }
     const auto add = [&](const std::string& entry_name, const RepetitionFigures& f, double time_ns,
                          double cpu_ns) -> Json* {
       if (!std::isfinite(time_ns) || !std::isfinite(cpu_ns)) return nullptr;
       Json entry = gbench_entry(entry_name, i, figures.repetitions.size(), f.repetition, row);
-      entry.update({{"iterations", f.operations},
-                    {"real_time", time_ns},
-                    {"cpu_time", cpu_ns},
-                    {"time_unit", "ns"}});
+      entry.update(Json::object({{"iterations", f.operations},
+                                 {"real_time", time_ns},
+                                 {"cpu_time", cpu_ns},
+                                 {"time_unit", "ns"}}));
       return &entries.emplace_back(std::move(entry));
     };
     for (const RepetitionFigures& f : figures.repetitions) {
       const double cpu_ns = f.cpu_user_ns_per_op + f.cpu_system_ns_per_op;
       if (Json* entry = add(name, f, 1e9 / f.operations_per_s, cpu_ns)) {
-        entry->update({{"items_per_second", f.operations_per_s}});
+        (*entry)["items_per_second"] = f.operations_per_s;
         if (std::isfinite(figures.harness_share)) {
-          entry->update({{"harness_share", figures.harness_share}});
+          (*entry)["harness_share"] = figures.harness_share;
         }
       }
     }

@@ -1,0 +1,108 @@
+#include "bench/output.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/bench/result_sample.h"
+
+namespace aioscope {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Summary sample_summary() {
+  Summary summary(sample_run().rows);
+  Measurement m = sample_measurement();
+  summary.add(0, 0, m);
+  m.operations_per_s = 100'000;
+  summary.add(0, 1, m);
+  summary.add(1, 0, m);
+  summary.skip(2, "io_uring_setup: EPERM", "sysctl -w kernel.io_uring_disabled=0");
+  return summary;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
+  const std::string text = table_text(sample_summary(), false);
+  EXPECT_NE(text.find("90.0*"), std::string::npos) << text;    // median kop/s, oversubscribed
+  EXPECT_NE(text.find("22.2 %"), std::string::npos) << text;   // spread
+  EXPECT_NE(text.find("100.0 %"), std::string::npos) << text;  // harness share
+  EXPECT_NE(text.find("1.250d"), std::string::npos) << text;   // counted by the driver
+  EXPECT_NE(text.find("depth 128"), std::string::npos) << text;
+  EXPECT_NE(text.find("io_uring_setup: EPERM; sysctl -w"), std::string::npos) << text;
+  EXPECT_NE(text.find("a warning"), std::string::npos) << text;
+  EXPECT_EQ(text.find("\033["), std::string::npos);
+  EXPECT_NE(table_text(sample_summary(), true).find("\033[1m"), std::string::npos);
+  // The row that only prices the harness has no line of its own.
+  EXPECT_EQ(text.find("\nnull"), std::string::npos) << text;
+}
+
+TEST(Table, IsAligned) {
+  Summary summary(sample_run().rows);
+  summary.add(0, 0, sample_measurement());
+  summary.add(2, 0, sample_measurement());
+  std::vector<std::size_t> ends;
+  for (const std::string& line : lines_of(table_text(summary, false))) {
+    if (line.starts_with("file:")) ends.push_back(line.find("80.0*"));
+  }
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[0], ends[1]);
+}
+
+TEST(Csv, HasTheSameColumnsInEveryLine) {
+  const auto lines = lines_of(csv_text(sample_summary()));
+  ASSERT_EQ(lines.size(), 4u);  // head, two repetitions, one without a result
+  for (const std::string& line : lines) {
+    EXPECT_EQ(std::ranges::count(line, ','), std::ranges::count(lines[0], ',')) << line;
+  }
+  EXPECT_NE(lines[3].find("io_uring_setup: EPERM"), std::string::npos);
+}
+
+TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
+  const Json host{
+      {"name", "host"},
+      {"cpus_online", 2},
+      {"cpu_mhz", 2600},
+      {"caches",
+       Json::array({{{"level", 1}, {"type", "Data"}, {"size_bytes", 32768}, {"num_sharing", 1}}})},
+      {"load_average", {0.5, 0.25, 0.125}}};
+  const Json json = Json::parse(gbench_text(sample_summary(), host, "aioscope"));
+  EXPECT_EQ(json["context"]["num_cpus"], 2);
+  EXPECT_EQ(json["context"]["mhz_per_cpu"], 2600);
+  EXPECT_EQ(json["context"]["caches"][0]["size"], 32768);
+  const std::string name = sample_run().rows[0].row.name();
+  std::vector<Json> entries, percentiles, errors;
+  for (const Json& entry : json["benchmarks"]) {
+    if (entry.contains("error_occurred")) {
+      errors.push_back(entry);
+    } else if (entry["name"] == name) {
+      entries.push_back(entry);
+    } else if (entry["name"] == name + "/p99") {
+      percentiles.push_back(entry);
+    }
+  }
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0]["repetition_index"], 0);
+  EXPECT_EQ(entries[1]["repetition_index"], 1);
+  EXPECT_EQ(entries[1]["repetitions"], 2);
+  EXPECT_DOUBLE_EQ(entries[0]["real_time"], 12'500);
+  EXPECT_DOUBLE_EQ(entries[0]["cpu_time"], 8'512.5);
+  EXPECT_DOUBLE_EQ(entries[0]["items_per_second"], 80'000);
+  EXPECT_EQ(entries[0]["label"], "driver=libaio workload=shared target=file:test.dat");
+  ASSERT_EQ(percentiles.size(), 2u);
+  EXPECT_GT(percentiles[0]["real_time"], 2'900'000);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0]["error_message"], "io_uring_setup: EPERM");
+}
+
+}  // namespace
+}  // namespace aioscope

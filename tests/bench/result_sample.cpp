@@ -1,0 +1,106 @@
+#include "tests/bench/result_sample.h"
+
+#include <nlohmann/json.hpp>
+
+namespace aioscope {
+
+RunDescription sample_run() {
+  RunDescription run;
+  run.command = {"aioscope", "run", "--driver", "libaio,null", "-o", "golden.jsonl"};
+  run.options_json = R"({"suite": ""})";
+  run.seed = 42;
+  run.repetitions = 2;
+  run.warmup_ns = 100'000'000;
+  run.window_ns = 500'000'000;
+  run.pin = "none";
+  Row row;
+  row.driver = "libaio";
+  row.workload = Workload::kShared;
+  row.target = {.kind = FileKind::kFile, .path = "/data/test.dat"};
+  row.submitters = 4;
+  row.block_size = 4096;
+  Row price = row;
+  price.driver = "null";
+  price.target = {};
+  Row skipped = row;
+  skipped.driver = "io_uring";
+  run.rows = {{.row = row, .price_row = 1, .command = "aioscope run --driver libaio"},
+              {.row = price, .price_only = true, .command = "aioscope run --driver null"},
+              {.row = skipped, .price_row = 1, .command = "aioscope run --driver io_uring"}};
+  return run;
+}
+
+Measurement sample_measurement() {
+  Measurement m;
+  m.setup = "io_getevents nr=512";
+  m.threads = 5;
+  m.oversubscribed = true;
+  m.start_realtime_ns = 1'700'000'001'000'000'000;
+  m.window_ns = 500'000'000;
+  m.operations = 40'000;
+  m.bytes = 40'000 * 4096ull;
+  m.operations_per_s = 80'000;
+  m.slice_ns = 100'000'000;
+  m.slices_ops_per_s = {79'000, 81'000, 80'000, 80'000, 80'000};
+  m.drift = 0.00625;
+  m.fairness_jain = 0.998;
+  m.fairness_min_max = 0.9;
+  for (std::uint64_t i = 0; i < 40'000; ++i) m.latency.record(1'000'000 + i * 50);
+  m.latency_mode = "full";
+  m.cpu_user_ns_per_op = 512.5;
+  m.cpu_system_ns_per_op = 8000;
+  m.context_switches_per_op = 0.75;
+  m.voluntary_switches_per_op = 0.7;
+  m.faults_per_op = 0;
+  m.migrations_per_op = 0.001;
+  m.system_calls_per_op = 1.25;
+  m.harness_system_calls_per_op = 0.5;
+  m.system_calls_source = "driver";
+  m.system_calls_reason = "tracefs is not mounted";
+  m.submitted = 60'000;
+  m.completed = 60'000;
+  ThreadMeasurement submitter;
+  submitter.role = ThreadRole::kSubmitter;
+  submitter.operations = 10'000;
+  submitter.submit_calls = 9'000;
+  submitter.short_submits = 3;
+  submitter.user_ns = 5'000'000;
+  submitter.system_ns = 70'000'000;
+  submitter.voluntary_switches = 7'000;
+  submitter.migrations = 4;
+  submitter.driver_system_calls = 9'000;
+  ThreadMeasurement reaper;
+  reaper.role = ThreadRole::kReaper;
+  reaper.cpu = 1;
+  reaper.operations = 40'000;
+  reaper.reap_calls = 20'000;
+  m.thread = {submitter, reaper};
+  m.warnings = {"a warning"};
+  return m;
+}
+
+void write_sample(const std::string& path) {
+  const RunDescription run = sample_run();
+  ResultWriter writer(path);
+  writer.header(run,
+                {{"name", "host"},
+                 {"kernel", "6.1.0"},
+                 {"machine", "x86_64"},
+                 {"cpu_model", "Model"},
+                 {"cpu_mhz", 2600},
+                 {"cpus_online", 2},
+                 {"cpus_usable", 2}},
+                nlohmann::ordered_json::array({{{"target", "file:/data/test.dat"},
+                                                {"label", "file:test.dat"},
+                                                {"file_system", "ext4"},
+                                                {"device", "/dev/vda"},
+                                                {"size_bytes", 268435456}}}));
+  writer.skipped(2, run.rows[2].row.name(), "io_uring_setup: EPERM",
+                 "sysctl -w kernel.io_uring_disabled=0");
+  writer.repetition(0, run.rows[0].row.name(), 0, 0, 42, sample_measurement());
+  writer.repetition(1, run.rows[1].row.name(), 0, 1, 42, sample_measurement());
+  writer.failed(0, run.rows[0].row.name(), 1, 2, FailureKind::kRuntime, "an operation failed: EIO");
+  writer.finish(true, "");
+}
+
+}  // namespace aioscope
