@@ -30,6 +30,32 @@ def test_rates_are_read_from_what_the_programs_print():
     assert speed.bare_rate('{"engine": "libaio", "operations_per_s": 5.5}\n') == 5.5
 
 
+def result_file(*records, complete=True):
+    records = [{"record": "header"}, *records, {"record": "end", "complete": complete}]
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+REPETITION = {"record": "repetition", "measurement": {"operations_per_s": 7e6}}
+
+
+def test_the_rate_of_the_one_repetition_is_read_from_a_result_file():
+    assert speed.aioscope_rate(result_file(REPETITION)) == 7e6
+
+
+@pytest.mark.parametrize("text", [
+    "",
+    result_file(),
+    result_file({"record": "skipped", "reason": "EPERM"}),
+    result_file(REPETITION, complete=False),
+    result_file(REPETITION, REPETITION),
+    result_file(REPETITION).rsplit("{", 1)[0],
+    result_file({"record": "repetition", "measurement": {"operations_per_s": None}}),
+])
+def test_a_run_that_is_not_one_whole_repetition_is_broken(text):
+    with pytest.raises(speed.Broken):
+        speed.aioscope_rate(text)
+
+
 @pytest.mark.parametrize("text", [fio(error=22), fio(ios=0)])
 def test_a_job_of_fio_that_failed_is_broken(text):
     with pytest.raises(speed.Broken):
