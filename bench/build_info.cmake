@@ -1,5 +1,6 @@
 # Writes OUTPUT with what was built, and only when it has changed. Run at every build:
-# cmake -DSOURCE=... -DOUTPUT=... -DBUILD_TYPE=... -DSANITIZERS=... -DCOMPILER=... -P build_info.cmake
+# cmake -DSOURCE=... -DOUTPUT=... -DBUILD_TYPE=... -DSANITIZERS=... -DCOMPILER=...
+#       -P build_info.cmake
 execute_process(COMMAND git -C ${SOURCE} rev-parse --short=12 HEAD
                 OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 execute_process(COMMAND git -C ${SOURCE} status --porcelain --untracked-files=no
