@@ -19,8 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::milliseconds kWatch{300};  // 30 ticks of /proc/stat
-
 std::string first_line(const fs::path& path) {
   std::ifstream file(path);
   std::string line;
@@ -172,8 +170,8 @@ void add_process_facts(Machine& machine) {
   machine.cycles_errno = errno_of_cycle_counter();
 }
 
-Machine this_machine() {
-  Machine machine = read_machine("/", affinity_mask(), kWatch);
+Machine this_machine(std::chrono::milliseconds watch) {
+  Machine machine = read_machine("/", affinity_mask(), watch);
   add_process_facts(machine);
   return machine;
 }

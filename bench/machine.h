@@ -42,6 +42,6 @@ Machine read_machine(const std::filesystem::path& root, const std::vector<int>& 
                      std::chrono::milliseconds watch);
 void add_process_facts(Machine& machine);
 // Both, of the machine this process runs on.
-Machine this_machine();
+Machine this_machine(std::chrono::milliseconds watch);
 
 }  // namespace aioscope

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "bench/doctor.h"
@@ -20,7 +22,16 @@
 namespace aioscope {
 namespace {
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+// For stolen time: `doctor` looks longer than every run can.
+constexpr std::chrono::milliseconds kDoctorWatch{300};
+constexpr std::chrono::milliseconds kRunWatch{30};
+
+int print(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (written && std::fflush(stdout) == 0) return kExitOk;
+  throw ResultFileError(
+      fmt::format("standard output: {}; free space or choose another place", std::strerror(errno)));
+}
 
 Availability probe(const Driver& driver) { return driver.probe(); }
 
@@ -31,14 +42,12 @@ int run(const CommandLine& line) {
   check_pinning(topology, options.pin);
   Registry registry;
   const Plan plan = make_plan(request, registry, probe);
-  if (options.dry_run) {
-    print(dry_run_text(plan));
-    return kExitOk;
-  }
+  if (options.dry_run) return print(dry_run_text(plan));
   prepare_targets(plan, options);
-  Recorder recorder(plan, request, this_machine(), line.arguments);
-  Progress progress(standard_error_progress(options.quiet), plan.order.size(),
-                    plan.duration_ns() / std::int64_t(std::max<std::size_t>(1, plan.order.size())));
+  Recorder recorder(plan, request, this_machine(kRunWatch), line.arguments);
+  const bool terminal_has_records = Recorder::streams(options) && isatty(STDOUT_FILENO) == 1;
+  Progress progress(standard_error_progress(options.quiet, terminal_has_records), plan.order.size(),
+                    plan.item_ns());
   const auto show = [&] { print(recorder.text(use_color(line.color, STDOUT_FILENO))); };
   int code = kExitOk;
   try {
@@ -54,23 +63,20 @@ int run(const CommandLine& line) {
 
 int list(const CommandLine& line) {
   const Registry registry;
-  print(line.json ? list_json(registry, probe, line.list_what)
-                  : list_text(registry, probe, line.list_what));
-  return kExitOk;
+  return print(line.json ? list_json(registry, probe, line.list_what)
+                         : list_text(registry, probe, line.list_what));
 }
 
 int doctor(const CommandLine& line) {
-  const auto findings = diagnose(this_machine());
-  print(line.json ? doctor_json(findings)
-                  : doctor_text(findings, use_color(line.color, STDOUT_FILENO)));
-  return kExitOk;
+  const auto findings = diagnose(this_machine(kDoctorWatch));
+  return print(line.json ? doctor_json(findings)
+                         : doctor_text(findings, use_color(line.color, STDOUT_FILENO)));
 }
 
 int execute(const CommandLine& line) {
   switch (line.command) {
     case Command::kText:
-      print(line.text);
-      return kExitOk;
+      return print(line.text);
     case Command::kRun:
       return run(line);
     case Command::kList:

@@ -24,11 +24,6 @@ Target target_of(const std::string& text, const RunOptions& run) {
   return *parse_target(text);
 }
 
-LatencyMode resolved(LatencyMode mode, const Target& target) {
-  if (mode != LatencyMode::kAuto) return mode;
-  return target.kind == FileKind::kFile ? LatencyMode::kFull : LatencyMode::kSampled;
-}
-
 // The product of the lists, in the order a table should show.
 class Expansion {
  public:
@@ -239,7 +234,7 @@ void check_availability(std::vector<PlannedRow>& rows, const Probe& probe) {
 }
 
 Row with_resolved_latency(Row row) {
-  row.latency = resolved(row.latency, row.target);
+  row.latency = row.resolved_latency();
   return row;
 }
 
@@ -329,7 +324,7 @@ Row price_row_of(const Row& row) {
   price.target = Target{};
   price.verify = false;
   price.rate_per_s = 0;  // at a given rate the harness would be idle, not cheap
-  price.latency = resolved(row.latency, row.target);
+  price.latency = row.resolved_latency();
   return normalised(price);
 }
 
@@ -347,9 +342,7 @@ std::vector<PlanItem> balanced_random_order(const std::vector<std::size_t>& rows
   return order;
 }
 
-std::int64_t Plan::duration_ns() const {
-  return std::int64_t(order.size()) * (warmup_ns + window_ns + kSetupNs);
-}
+std::int64_t Plan::item_ns() const { return warmup_ns + window_ns + kSetupNs; }
 
 Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe) {
   Plan plan;

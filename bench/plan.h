@@ -39,8 +39,9 @@ struct Plan {
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
 
-  // Estimated, with setting up and draining.
-  std::int64_t duration_ns() const;
+  // Estimated, with setting up and draining: of one item, of all.
+  std::int64_t item_ns() const;
+  std::int64_t duration_ns() const { return std::int64_t(order.size()) * item_ns(); }
 };
 
 using Probe = std::function<Availability(const Driver&)>;

@@ -36,14 +36,14 @@ std::string rate_text(double operations_per_s) {
   return fmt::format("{:.{}f}{}", operations_per_s, digits, kUnits[unit]);
 }
 
-ProgressOutput standard_error_progress(bool quiet) {
+ProgressOutput standard_error_progress(bool quiet, bool lines_only) {
   return {.write =
               [](std::string_view text) {
                 std::fwrite(text.data(), 1, text.size(), stderr);
                 std::fflush(stderr);
               },
           .now_ns = [] { return std::chrono::steady_clock::now().time_since_epoch().count(); },
-          .live = isatty(STDERR_FILENO) == 1,
+          .live = !lines_only && isatty(STDERR_FILENO) == 1,
           .width = terminal_width(),
           .quiet = quiet};
 }

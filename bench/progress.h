@@ -17,7 +17,8 @@ struct ProgressOutput {
   std::size_t width = 80;                // columns of it
   bool quiet = false;                    // messages only
 };
-ProgressOutput standard_error_progress(bool quiet);
+// `lines_only`: no live line, because the same terminal shows something else meanwhile.
+ProgressOutput standard_error_progress(bool quiet, bool lines_only);
 
 class Progress {
  public:

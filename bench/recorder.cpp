@@ -116,15 +116,14 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
                    std::vector<std::string> command)
     : plan_(plan),
       format_(request.run.format),
+      streams_(streams(request.run)),
       command_(std::move(command)),
       host_(host_json(machine)),
       summary_(describe(plan, request)) {
-  if (!request.run.output.empty()) {
+  if (!request.run.output.empty() && request.run.output != "-") {
     writers_.push_back(std::make_unique<ResultWriter>(request.run.output));
   }
-  if (format_ == Format::kNdjson && request.run.output != "-") {
-    writers_.push_back(std::make_unique<ResultWriter>("-"));
-  }
+  if (streams_) writers_.push_back(std::make_unique<ResultWriter>("-"));
   std::vector<Target> targets;
   for (const PlannedRow& planned : plan.rows) targets.push_back(planned.row.target);
   const RunDescription description{.command = command_,
@@ -170,8 +169,21 @@ void Recorder::failed(const PlannedRow& row, const PlanItem& item, std::size_t p
   }
 }
 
-void Recorder::abandon(const PlannedRow& row, const std::string& message) {
-  failed(row, {}, 0, Failure::kRuntime, message);
+void Recorder::abandon(const PlannedRow& row, const PlanItem& item, std::size_t position,
+                       const std::string& message) {
+  try {
+    failed(row, item, position, Failure::kRuntime, message);
+  } catch (const ResultFileError& error) {
+    fmt::print(stderr, "aioscope: {}\n", error.what());
+  }
+  for (const auto& writer : writers_) {
+    if (writer->current_path() == "-") continue;
+    fmt::print(stderr, "aioscope: the results so far are in {}\n", writer->current_path());
+  }
+}
+
+bool Recorder::streams(const RunOptions& options) {
+  return options.format == Format::kNdjson || options.output == "-";
 }
 
 void Recorder::finish(int exit_code) {
@@ -181,6 +193,7 @@ void Recorder::finish(int exit_code) {
 }
 
 std::string Recorder::text(bool color) const {
+  if (streams_) return {};
   switch (format_) {
     case Format::kTable:
       return table_text(summary_, color);

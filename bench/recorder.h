@@ -25,19 +25,24 @@ class Recorder final : public SessionSink {
                 const RunSettings& settings, const Measurement& measurement) override;
   void failed(const PlannedRow& row, const PlanItem& item, std::size_t position, Failure failure,
               const std::string& message) override;
-  void abandon(const PlannedRow& row, const std::string& message) override;
+  void abandon(const PlannedRow& row, const PlanItem& item, std::size_t position,
+               const std::string& message) override;
 
   // Completes the files. `exit_code` as of run_session().
   void finish(int exit_code);
-  // What standard output shows of everything so far, in the format asked for; "" for ndjson, whose
-  // records have been written as they came.
+  // What standard output shows of everything so far, in the format asked for; "" where records have
+  // gone there as they came.
   std::string text(bool color) const;
+
+  // Whether records go to standard output as they come.
+  static bool streams(const RunOptions& options);
 
  private:
   std::size_t index_of(const PlannedRow& row) const;
 
   const Plan& plan_;
   const Format format_;
+  const bool streams_;
   const std::vector<std::string> command_;
   nlohmann::ordered_json host_;
   std::vector<std::unique_ptr<ResultWriter>> writers_;

@@ -112,6 +112,13 @@ std::uint32_t Row::threads() const {
   return submitters;
 }
 
+LatencyMode Row::resolved_latency() const {
+  if (rate_per_s > 0 && latency != LatencyMode::kOff) return LatencyMode::kFull;
+  if (latency != LatencyMode::kAuto) return latency;
+  return target.kind == FileKind::kFile || target.kind == FileKind::kDevice ? LatencyMode::kFull
+                                                                            : LatencyMode::kSampled;
+}
+
 std::string Row::name() const {
   std::string name = fmt::format("{}/{}/{}/submitters:{}", driver, workload_name(workload),
                                  target.label(), submitters);

@@ -32,7 +32,7 @@ std::string_view access_pattern_name(AccessPattern pattern);
 std::optional<AccessPattern> parse_access_pattern(std::string_view name);
 
 // How many operations carry a time stamp. kSampled stamps one submit call in about 32 operations,
-// so that a batch of 32 is stamped every time; kAuto is kFull on files and kSampled elsewhere.
+// so that a batch of 32 is stamped every time; what kAuto is, Row::resolved_latency() says.
 enum class LatencyMode : std::uint8_t { kAuto, kFull, kSampled, kOff };
 std::string_view latency_mode_name(LatencyMode mode);
 std::optional<LatencyMode> parse_latency_mode(std::string_view name);
@@ -72,6 +72,9 @@ struct Row {
   LatencyMode latency = LatencyMode::kAuto;
 
   std::uint32_t threads() const;  // that the harness starts
+  // kAuto decided: kFull on files, simulated devices and in open loop, kSampled elsewhere. In open
+  // loop every operation has its intended start for nothing, so that there is no kSampled.
+  LatencyMode resolved_latency() const;
   // "libaio/shared/zero/submitters:4/reapers:1/depth:128/batch:32/bs:512/read"; parts that have
   // their default and are rarely changed are left out. Unique within a plan.
   std::string name() const;

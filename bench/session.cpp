@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <optional>
 #include <set>
 
 #include "bench/options.h"
@@ -70,24 +71,36 @@ class Session {
     const PlannedRow& planned = plan_.rows[item.row];
     const RunSettings settings = settings_of(item);
     progress_.begin(planned.row.name());
+    const auto measurement = try_repetition(item, position, settings);
+    if (!measurement) return;
+    if (stopped()) return progress_.fail();  // its window was cut short
+    progress_.end(measurement->operations_per_s);
+    sink_.measured(planned, item, position, settings, *measurement);
+    ++measured_;
+  }
+
+  std::optional<Measurement> try_repetition(const PlanItem& item, std::size_t position,
+                                            const RunSettings& settings) {
+    const PlannedRow& planned = plan_.rows[item.row];
+    Failure failure = Failure::kRuntime;
+    std::string why;
     try {
-      const Measurement measurement = runner_(
+      return runner_(
           *planned.driver, planned.row, settings, stop_,
           [this](std::int64_t elapsed_ns, std::uint64_t operations) {
             progress_.update(elapsed_ns, operations);
           },
-          [&] { hang(planned); });
-      if (stopped()) return progress_.fail();  // its window was cut short
-      progress_.end(measurement.operations_per_s);
-      sink_.measured(planned, item, position, settings, measurement);
-      ++measured_;
+          [&] { hang(item, position); });
     } catch (const InvalidResult& error) {
-      fail(item, position, Failure::kInvalid, error.what());
+      failure = Failure::kInvalid;
+      why = error.what();
     } catch (const RunError& error) {
-      fail(item, position, Failure::kRuntime, error.what());
+      why = error.what();
     } catch (const SetupError& error) {
-      fail(item, position, Failure::kRuntime, error.what());
+      why = error.what();
     }
+    fail(item, position, failure, why);
+    return std::nullopt;
   }
 
   void fail(const PlanItem& item, std::size_t position, Failure failure, const std::string& why) {
@@ -101,12 +114,13 @@ class Session {
   }
 
   // Threads of the driver may still run: nothing can be cleaned up, and nothing needs to be.
-  [[noreturn]] void hang(const PlannedRow& planned) {
+  [[noreturn]] void hang(const PlanItem& item, std::size_t position) {
+    const PlannedRow& planned = plan_.rows[item.row];
     const std::string why = fmt::format(
         "the driver hangs: {} gave no completion and does not return; the run ends here",
         planned.row.name());
     progress_.message(why);
-    sink_.abandon(planned, why);
+    sink_.abandon(planned, item, position, why);
     _exit(kExitRuntime);
   }
 

@@ -29,7 +29,8 @@ class SessionSink {
   virtual void failed(const PlannedRow& row, const PlanItem& item, std::size_t position,
                       Failure failure, const std::string& message) = 0;
   // The process ends after this call, since a driver hangs. Keeps what has come so far.
-  virtual void abandon(const PlannedRow& row, const std::string& message) = 0;
+  virtual void abandon(const PlannedRow& row, const PlanItem& item, std::size_t position,
+                       const std::string& message) = 0;
 };
 
 using RepetitionRunner = std::function<decltype(run_repetition)>;

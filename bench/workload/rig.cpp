@@ -8,15 +8,6 @@
 namespace aioscope {
 namespace {
 
-LatencyMode resolve(const Row& row) {
-  // The intended start costs nothing extra to keep, and every operation has its own.
-  if (row.rate_per_s > 0 && row.latency != LatencyMode::kOff) return LatencyMode::kFull;
-  if (row.latency != LatencyMode::kAuto) return row.latency;
-  return row.target.kind == FileKind::kFile || row.target.kind == FileKind::kDevice
-             ? LatencyMode::kFull
-             : LatencyMode::kSampled;
-}
-
 ExpectedResult expected_of(const Row& row) {
   if (row.operation == Operation::kNop) return {};
   const std::int64_t size = row.block_size;
@@ -29,7 +20,7 @@ Rig::Rig(const Driver& driver_, const Row& row_, const RunSettings& settings)
     : driver(driver_),
       row(row_),
       layout(make_layout(row_)),
-      latency(resolve(row_)),
+      latency(row_.resolved_latency()),
       expected(expected_of(row_)),
       contexts(layout.contexts) {
   const std::uint64_t size = row.operation == Operation::kNop ? 0 : target_size(row);

@@ -30,7 +30,8 @@ class Notes final : public SessionSink {
     lines.push_back((failure == Failure::kInvalid ? "invalid " : "failed ") + row.row.driver +
                     ": " + message);
   }
-  void abandon(const PlannedRow&, const std::string& message) override {
+  void abandon(const PlannedRow&, const PlanItem&, std::size_t,
+               const std::string& message) override {
     std::fprintf(stderr, "abandoned: %s\n", message.c_str());
   }
 

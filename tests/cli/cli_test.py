@@ -1,0 +1,359 @@
+"""The program from outside: what it prints where, and with which exit code it ends.
+
+The environment variable AIOSCOPE_BIN names the program; without it the one of the preset release.
+"""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("AIOSCOPE_BIN", ROOT / "build/release/bin/aioscope"))
+LIB = BIN.parent.parent / "lib"
+BROKEN = LIB / "broken.so"
+EXAMPLE = LIB / "ramdisk.so"
+
+BRIEF = ["--repetitions", "2", "--warmup", "10ms", "--duration", "50ms"]
+NULL = ["run", "--driver", "null", *BRIEF]
+
+
+def aioscope(*arguments, expect=0, env=None, timeout=120, **more):
+    done = subprocess.run([str(BIN), *arguments], stdin=subprocess.DEVNULL, text=True,
+                          stdout=more.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
+                          env={**os.environ, **(env or {})}, timeout=timeout, **more)
+    assert done.returncode == expect, (done.stdout, done.stderr)
+    return done
+
+
+def records(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def only(kind, lines):
+    return [line for line in lines if line["record"] == kind]
+
+
+# Help
+
+@pytest.mark.parametrize("command", [[], ["run"], ["list"], ["doctor"]])
+def test_help_goes_to_standard_output_with_examples(command):
+    done = aioscope(*command, "--help")
+    assert "Usage: aioscope" in done.stdout
+    assert "Examples:\n  aioscope " in done.stdout
+    assert done.stderr == ""
+    assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def test_the_help_names_every_command():
+    text = aioscope("--help").stdout
+    for command in ("run", "list", "doctor", "report"):
+        assert f"\n  {command} " in text
+
+
+def test_version():
+    assert aioscope("--version").stdout.startswith("aioscope ")
+
+
+# Usage
+
+@pytest.mark.parametrize("arguments, message", [
+    ([], "no command"),
+    (["rnu"], "unknown command 'rnu'; did you mean 'run'?"),
+    (["run", "--drivr", "null"], "unknown option '--drivr'; did you mean '--driver'?"),
+    (["doctor", "--jsno"], "unknown option '--jsno'; did you mean '--json'?"),
+    (["run", "null"], "unexpected argument 'null'"),
+    (["run", "--depth"], "--depth needs a value"),
+    (["run", "--driver", "libiao"], "unknown driver 'libiao'; did you mean 'libaio'?"),
+    (["run", "--driver", "io_uring@sqpol"], "did you mean 'io_uring@sqpoll'?"),
+    (["run", "--driver", "./none.so"], "./none.so"),
+    (["run", "--workload", "per-tread"], "did you mean 'per-thread'?"),
+    (["run", "--target", "nul"], "--target: unknown target 'nul'; did you mean 'null'?"),
+    (["run", "--suite", "quik"], "unknown suite 'quik'; did you mean 'quick'?"),
+    (["run", "--suite", "./none.toml"], "./none.toml: cannot be read"),
+    (["run", "--depth", "0"], "--depth: '0' is out of range; from 1 to 65536"),
+    (["run", "--submitters", "2000"], "--submitters: '2000' is out of range; from 1 to 1024"),
+    (["run", "--rate=-5"], "--rate: '-5' is out of range; from 0 to 1e+09"),
+    (["run", "--block-size", "4q"], "--block-size: '4q' is not a size such as 512, 4k or 1M"),
+    (["run", "--operation", "raed"], "did you mean 'read'?"),
+    (["run", "--pin", "9999"], "--pin: CPU 9999 cannot be used by this process; usable are "),
+    (["run", "--only", "("], "--only: '(' is not a regular expression"),
+    (["run", "--only", "no such row"], "--only and --skip leave no rows"),
+    (["run", "--format", "xml"], "--format: unknown format 'xml'"),
+    (["run", "--time-budget", "100ms"], "--time-budget: 100 ms is too little"),
+    (["run", "--duration", "1s", "--time-budget", "9s"], "exclude each other"),
+    (["list", "driver"], "cannot list 'driver'; did you mean 'drivers'?"),
+    (["run", "--color", "alwys"], "--color: unknown 'alwys'; did you mean 'always'?"),
+])
+def test_mistakes_are_one_line_on_standard_error_and_exit_code_2(arguments, message):
+    done = aioscope(*arguments, expect=2)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+def test_a_mistake_in_a_suite_is_named_with_its_line(tmp_path):
+    suite = tmp_path / "mine.toml"
+    suite.write_text('driver = "null"\nsubmiters = 4\n')
+    done = aioscope("run", "--suite", str(suite), expect=2)
+    assert f"{suite}:2: unknown key 'submiters'; did you mean 'submitters'?" in done.stderr
+
+
+# Plan
+
+def test_a_dry_run_prints_the_rows_and_measures_nothing(tmp_path):
+    path = tmp_path / "data"
+    begin = time.monotonic()
+    done = aioscope("run", "--suite", "quick", "--file", str(path), "--create", "1M", "--dry-run")
+    assert time.monotonic() - begin < 10
+    *rows, total = done.stdout.splitlines()
+    assert not path.exists()
+    assert any(row.startswith("libaio/shared/file:data/submitters:4/reapers:1/") for row in rows)
+    assert any(row.startswith("io_uring/per-thread/zero/submitters:4/") for row in rows)
+    assert any(row.endswith("(price of the harness)") for row in rows)
+    assert total.startswith(f"{len(rows)} rows (")
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("suite, most_s", [("quick", 60), ("smoke", 5)])
+def test_suites_keep_their_promise_of_time(suite, most_s):
+    total = aioscope("run", "--suite", suite, "--file", "/x", "--dry-run").stdout.splitlines()[-1]
+    assert total.endswith(" s") and " m " not in total.rsplit("about", 1)[1]
+    assert float(total.rsplit("about ", 1)[1].split()[0]) < most_s
+
+
+def test_without_a_file_the_rows_of_quick_say_what_is_missing():
+    text = aioscope("run", "--suite", "quick", "--dry-run").stdout
+    assert "SKIPPED: no file is named; add --file PATH" in text
+
+
+def test_the_command_line_overrides_the_suite():
+    text = aioscope("run", "--suite", "seed", "--driver", "libaio", "--depth", "8..16*2",
+                    "--only", "shared", "--no-harness-price", "--dry-run").stdout
+    names = [line.split("/") for line in text.splitlines()[:-1]]
+    assert {name[0] for name in names} == {"libaio"}
+    assert {name[1] for name in names} == {"shared"}
+    assert {part for name in names for part in name if "depth" in part} == {"depth:8", "depth:16"}
+
+
+# List and doctor
+
+def test_list_says_what_there_is():
+    text = aioscope("list").stdout
+    for word in ("null", "libaio@user-reap", "per-thread", "file:PATH", "quick", "scaling"):
+        assert f"\n  {word} " in text
+
+
+def test_list_as_json():
+    everything = json.loads(aioscope("list", "--json").stdout)
+    assert everything["schema"] == "aioscope.list/1"
+    drivers = {driver["name"]: driver for driver in everything["drivers"]}
+    assert drivers["null"]["usable"] is True
+    assert drivers["null"]["reason"] is None
+    assert drivers["libaio@user-reap"]["variant"] == "user-reap"
+    assert drivers["libaio@user-reap"]["capabilities"]["max_reapers"] == 1
+    assert drivers["libaio"]["capabilities"]["max_reapers"] is None
+    assert {suite["name"] for suite in everything["suites"]} >= {"quick", "seed", "smoke", "scaling"}
+    suites = json.loads(aioscope("list", "suites", "--json").stdout)
+    assert "drivers" not in suites and suites["suites"] == everything["suites"]
+
+
+def test_doctor_as_json():
+    report = json.loads(aioscope("doctor", "--json").stdout)
+    assert report["schema"] == "aioscope.doctor/1"
+    findings = {finding["id"]: finding for finding in report["findings"]}
+    assert {"kernel", "cpus", "governor", "smt", "perf_event_paranoid", "pmu", "io_uring_disabled",
+            "aio_max_nr", "tracefs", "memlock", "clock_source", "steal"} <= set(findings)
+    for finding in findings.values():
+        assert finding["status"] in ("ok", "note", "problem")
+        assert finding["meaning"]
+    assert findings["kernel"]["value"] == os.uname().release
+
+
+def test_colour_follows_the_option_and_never_a_pipe():
+    assert "\033[" not in aioscope("doctor").stdout
+    assert "\033[" in aioscope("doctor", "--color", "always").stdout
+    assert "\033[" in aioscope("--color=always", "doctor").stdout
+    assert "\033[" not in aioscope("doctor", "--color", "never").stdout
+
+
+# Run
+
+def test_the_table_goes_to_standard_output_and_progress_to_standard_error():
+    done = aioscope(*NULL)
+    assert "null" in done.stdout
+    assert "[2/2] 0 s left" in done.stderr and "[2/2]" not in done.stdout
+    assert "\r" not in done.stderr and "\033" not in done.stderr + done.stdout
+    assert aioscope(*NULL, "--quiet").stderr == ""
+
+
+def test_the_result_file_has_a_record_per_repetition_in_plan_order(tmp_path):
+    path = tmp_path / "result.jsonl"
+    aioscope("run", "--driver", "null,libaio", *BRIEF, "--seed", "7", "-o", str(path))
+    lines = records(path.read_text())
+    header, end = lines[0], lines[-1]
+    assert header["record"] == "header" and header["schema"] == "aioscope.result/1"
+    assert header["seed"] == 7
+    assert header["command"][1:4] == ["run", "--driver", "null,libaio"]
+    repetitions = only("repetition", lines)
+    assert [line["position"] for line in repetitions] == [0, 1, 2, 3]
+    assert [line["repetition"] for line in repetitions] == [0, 0, 1, 1]
+    assert all(line["measurement"]["operations"] > 0 for line in repetitions)
+    assert end["record"] == "end" and end["complete"] is True
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_command_of_a_row_measures_that_row_alone(tmp_path):
+    path, data = tmp_path / "result.jsonl", tmp_path / "a b,c"
+    aioscope("run", "--driver", "libaio", "--target", f"file:{data}", "--create", "1M", "--workload",
+             "shared", "--block-size", "4k", "--buffered", "--no-harness-price", *BRIEF, "-o",
+             str(path))
+    (row,) = records(path.read_text())[0]["plan"]["rows"]
+    assert row["command"].startswith("aioscope run ")
+    again = subprocess.run(f"{BIN.parent}/{row['command']} --no-harness-price --format ndjson",
+                           shell=True, check=True, capture_output=True, text=True)
+    (repeated,) = records(again.stdout)[0]["plan"]["rows"]
+    assert repeated["config"] == row["config"]
+
+
+def test_ndjson_on_standard_output_is_nothing_else():
+    for arguments in (["--format", "ndjson"], ["-o", "-"]):
+        lines = records(aioscope(*NULL, *arguments).stdout)
+        assert [line["record"] for line in lines] == ["header", "repetition", "repetition", "end"]
+
+
+def test_csv_and_gbench():
+    table = list(csv.DictReader(io.StringIO(aioscope(*NULL, "--format", "csv").stdout)))
+    assert len(table) == 2
+    benchmarks = json.loads(aioscope(*NULL, "--format", "gbench").stdout)["benchmarks"]
+    assert len([one for one in benchmarks if "items_per_second" in one]) >= 2
+
+
+def test_pinned_threads_say_where(tmp_path):
+    cpu = min(os.sched_getaffinity(0))
+    lines = records(aioscope(*NULL, "--pin", str(cpu), "--submitters", "2", "-o", "-").stdout)
+    for line in only("repetition", lines):
+        assert [thread["cpu"] for thread in line["measurement"]["thread"]] == [cpu, cpu]
+        assert line["measurement"]["oversubscribed"] is True
+
+
+# External drivers
+
+def test_an_external_driver_runs_and_is_listed_by_its_own_name():
+    lines = records(aioscope("run", "--driver", str(EXAMPLE), "--target", "zero", *BRIEF,
+                             "--no-harness-price", "-o", "-").stdout)
+    assert {line["name"].split("/")[0] for line in only("repetition", lines)} == {"ramdisk"}
+
+
+# Bad days
+
+def test_what_cannot_run_is_skipped_with_reason_and_cure_and_alone_is_invalid():
+    done = aioscope("run", "--driver", "libaio", "--operation", "nop", *BRIEF, "-o", "-", expect=4)
+    (skipped,) = only("skipped", records(done.stdout))
+    assert skipped["reason"] == "libaio cannot nop" and skipped["cure"]
+    assert "skipped libaio/" in done.stderr
+    done = aioscope("run", "--driver", str(BROKEN), "--only", "unusable", *BRIEF, expect=4)
+    assert "it is never usable; use another" in done.stderr
+
+
+@pytest.mark.parametrize("variant, kind, code", [
+    ("loses", "invalid", 4), ("doubles", "invalid", 4), ("fails", "runtime", 5)])
+def test_a_broken_driver_is_caught_and_the_others_are_measured(tmp_path, variant, kind, code):
+    path = tmp_path / "result.jsonl"
+    done = aioscope("run", "--driver", f"{BROKEN},null", "--only", f"@{variant}/|^null", *BRIEF,
+                    "--no-harness-price", "--watchdog", "1s", "-o", str(path), expect=code)
+    lines = records(path.read_text())
+    (failed,) = only("failed", lines)
+    assert failed["name"].startswith(f"broken@{variant}/")
+    assert failed["kind"] == kind and failed["message"] in done.stderr
+    assert [line["name"].split("/")[0] for line in only("repetition", lines)] == ["null", "null"]
+    assert lines[-1]["complete"] is True
+
+
+def test_a_driver_that_hangs_is_named_and_ends_the_run_without_a_final_file(tmp_path):
+    path = tmp_path / "result.jsonl"
+    done = aioscope("run", "--driver", str(BROKEN), "--only", "hangs", *BRIEF, "--watchdog", "1s",
+                    "-o", str(path), expect=5)
+    assert "the driver hangs: broken@hangs/" in done.stderr
+    partial = tmp_path / "result.jsonl.partial"
+    assert list(tmp_path.iterdir()) == [partial]
+    assert records(partial.read_text())[-1]["record"] == "failed"
+    assert str(partial) in done.stderr
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda path: None, "--create SIZE"),
+    (lambda path: path.mkdir(), "is a directory"),
+    (lambda path: path.write_bytes(b"x" * 100), "are too few"),
+])
+def test_a_bad_target_ends_the_run_before_anything_is_measured(tmp_path, make, message):
+    data, result = tmp_path / "data", tmp_path / "result.jsonl"
+    make(data)
+    done = aioscope("run", "--driver", "null,libaio", "--target", f"file:{data}", "--buffered",
+                    *BRIEF, "-o", str(result), expect=5)
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert done.stdout == "" and not list(tmp_path.glob("result*"))
+
+
+def test_a_file_of_somebody_else_is_not_written_to(tmp_path):
+    data = tmp_path / "data"
+    data.write_bytes(b"precious" * 1024)
+    write = ["run", "--driver", "sync", "--target", f"file:{data}", "--operation", "write",
+             "--buffered", *BRIEF]
+    done = aioscope(*write, expect=5)
+    assert "--allow-destructive" in done.stderr
+    assert data.read_bytes() == b"precious" * 1024
+    aioscope(*write, "--allow-destructive")
+    assert data.read_bytes() != b"precious" * 1024
+
+
+def test_a_result_file_that_cannot_be_written(tmp_path):
+    done = aioscope(*NULL, "-o", str(tmp_path / "none" / "result.jsonl"), expect=5)
+    assert "No such file or directory" in done.stderr
+    with open("/dev/full", "w") as full:
+        for arguments in (["--format", "ndjson"], ["--format", "csv"]):
+            done = aioscope(*NULL, *arguments, expect=5, stdout=full)
+            assert "No space left on device; free space" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_a_valid_file_marked_incomplete(tmp_path, number):
+    path = tmp_path / "result.jsonl"
+    process = subprocess.Popen(
+        [str(BIN), "run", "--driver", "null,libaio", "--warmup", "10ms", "--duration", "100ms",
+         "--repetitions", "500", "-o", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    partial = tmp_path / "result.jsonl.partial"
+    deadline = time.monotonic() + 60
+    while not (partial.exists() and partial.read_text().count("\n") >= 4):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    lines = records(path.read_text())
+    assert len(only("repetition", lines)) >= 3
+    assert lines[-1]["record"] == "end" and lines[-1]["complete"] is False
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# Python commands
+
+def test_report_is_done_by_the_reports_package(tmp_path):
+    package = tmp_path / "reports"
+    package.mkdir()
+    (package / "__main__.py").write_text("import sys\nprint(sys.argv[1:], sys.executable)\n"
+                                         "sys.exit(3)\n")
+    done = aioscope("report", "a.jsonl", "-o", "b c.html", "--help", expect=3,
+                    env={"AIOSCOPE_REPORTS": str(tmp_path)})
+    assert done.stdout == "['report', 'a.jsonl', '-o', 'b c.html', '--help'] /usr/bin/python3\n"
+
+
+def test_a_missing_reports_package_is_said_so(tmp_path):
+    done = aioscope("report", "a.jsonl", expect=5, env={"AIOSCOPE_REPORTS": str(tmp_path)})
+    assert "holds no reports/__main__.py" in done.stderr
