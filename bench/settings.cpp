@@ -73,8 +73,8 @@ constexpr std::string_view kWhere = "Where results go";
 constexpr RunOptionSpec kSpecs[] = {
     {"suite", "NAME", "A built-in suite (see 'aioscope list suites') or a TOML file", kWhat,
      Place::kCommand, false, [](RunOptions& o, Values v) { o.suite = v[0]; }},
-    {"driver", "LIST", "Names, driver@variant, 'io_uring@*', all, all-variants, ./own.so",
-     kWhat, Place::kRow, true, [](RunOptions& o, Values v) { o.rows.drivers = split_list(v); }},
+    {"driver", "LIST", "Names, driver@variant, 'io_uring@*', all, all-variants, ./own.so", kWhat,
+     Place::kRow, true, [](RunOptions& o, Values v) { o.rows.drivers = split_list(v); }},
     {"workload", "LIST", "shared, per-thread, aggregate, grouped", kWhat, Place::kRow, true,
      [](RunOptions& o, Values v) { o.rows.workloads = each(v, workload_of); }},
     {"target", "LIST", "null, zero, file:PATH, device:SPEC, or file for the one of --file", kWhat,

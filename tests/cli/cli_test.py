@@ -159,7 +159,8 @@ def test_list_as_json():
     assert drivers["libaio@user-reap"]["variant"] == "user-reap"
     assert drivers["libaio@user-reap"]["capabilities"]["max_reapers"] == 1
     assert drivers["libaio"]["capabilities"]["max_reapers"] is None
-    assert {suite["name"] for suite in everything["suites"]} >= {"quick", "seed", "smoke", "scaling"}
+    names = {suite["name"] for suite in everything["suites"]}
+    assert names >= {"quick", "seed", "smoke", "scaling"}
     suites = json.loads(aioscope("list", "suites", "--json").stdout)
     assert "drivers" not in suites and suites["suites"] == everything["suites"]
 
@@ -211,9 +212,9 @@ def test_the_result_file_has_a_record_per_repetition_in_plan_order(tmp_path):
 
 def test_the_command_of_a_row_measures_that_row_alone(tmp_path):
     path, data = tmp_path / "result.jsonl", tmp_path / "a b,c"
-    aioscope("run", "--driver", "libaio", "--target", f"file:{data}", "--create", "1M", "--workload",
-             "shared", "--block-size", "4k", "--buffered", "--no-harness-price", *BRIEF, "-o",
-             str(path))
+    aioscope("run", "--driver", "libaio", "--workload", "shared", "--target", f"file:{data}",
+             "--create", "1M", "--block-size", "4k", "--buffered", "--no-harness-price", *BRIEF,
+             "-o", str(path))
     (row,) = records(path.read_text())[0]["plan"]["rows"]
     assert row["command"].startswith("aioscope run ")
     again = subprocess.run(f"{BIN.parent}/{row['command']} --no-harness-price --format ndjson",
