@@ -4,6 +4,7 @@
 #include <array>
 
 #include "drivers/io_uring/io_uring_driver.h"
+#include "drivers/kioctx/kioctx_driver.h"
 #include "drivers/libaio/libaio_driver.h"
 #include "drivers/null/null_driver.h"
 #include "drivers/sync/sync_driver.h"
@@ -22,7 +23,7 @@ constexpr std::array<Alias, 1> kAliases{{{"kioctx", "kioctx@series"}}};
 
 Registry::Registry() {
   for (const auto drivers :
-       {null_drivers(), sync_drivers(), libaio_drivers(), io_uring_drivers()}) {
+       {null_drivers(), sync_drivers(), libaio_drivers(), io_uring_drivers(), kioctx_drivers()}) {
     drivers_.insert(drivers_.end(), drivers.begin(), drivers.end());
   }
 }

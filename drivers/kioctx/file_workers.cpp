@@ -1,0 +1,128 @@
+#include "drivers/kioctx/file_workers.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <type_traits>
+
+#include "drivers/kioctx/futex.h"
+#include "drivers/kioctx/kiocb.h"
+#include "drivers/kioctx/plug.h"
+
+namespace aioscope::kioctx {
+
+struct FileWorkers::OpenFile {
+  FileWorkers* workers;
+  int fd;
+};
+
+namespace {
+
+Kiocb* request_of(ListNode* node) {
+  // ki_file_node is not the first member, and Kiocb is of standard layout.
+  static_assert(std::is_standard_layout_v<Kiocb>);
+  return reinterpret_cast<Kiocb*>(reinterpret_cast<char*>(node) - offsetof(Kiocb, ki_file_node));
+}
+
+std::int64_t transfer(const Kiocb& req, int fd) {
+  const iovec part{req.ki_buf, req.ki_nbytes};
+  const auto offset = off_t(req.ki_pos);
+  const ssize_t bytes =
+      req.ki_write ? pwritev2(fd, &part, 1, offset, 0) : preadv2(fd, &part, 1, offset, 0);
+  return bytes >= 0 ? bytes : -errno;
+}
+
+}  // namespace
+
+constinit const FileOperations FileWorkers::kOperations{queue_request, queue_request};
+
+FileWorkers::FileWorkers(unsigned threads) {
+  for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+}
+
+FileWorkers::~FileWorkers() {
+  {
+    const SpinLockGuard guard(lock_, LockSite::kFileQueue);
+    stopping_ = true;
+    issued_.fetch_add(1, std::memory_order_relaxed);
+  }
+  futex_wake(&issued_, INT_MAX);
+  for (std::thread& thread : threads_) thread.join();
+  for (const OpenFile* file : files_) delete file;
+}
+
+std::uint32_t FileWorkers::install(FileTable& table, int fd) {
+  files_.push_back(new OpenFile{this, fd});
+  return table.install(kOperations, files_.back());
+}
+
+std::int64_t FileWorkers::queue_request(Kiocb* req) {
+  Plug::plug_or_issue(req, issue);
+  return -kEIocbQueued;
+}
+
+void FileWorkers::issue(File* file, ListNode& requests) {
+  FileWorkers& self = *static_cast<OpenFile*>(file->private_data)->workers;
+  unsigned count = 0;
+  unsigned wake = 0;
+  {
+    const SpinLockGuard guard(self.lock_, LockSite::kFileQueue);
+    while (!requests.empty()) {
+      ListNode* node = requests.get_next();
+      node->remove();
+      node->insert_before(&self.queue_);
+      kiocb_set_cancel_fn(request_of(node),
+                          cancel);  // under the lock: from here on it may be called
+      ++count;
+    }
+    wake = std::min(count, self.idle_);
+    self.issued_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (wake > 0) futex_wake(&self.issued_, int(wake));
+}
+
+// The request is in the queue, or a worker took it out and found it being cancelled. Both are
+// decided under the lock.
+void FileWorkers::cancel(Kiocb* req) {
+  FileWorkers& self = *static_cast<OpenFile*>(req->ki_filp->private_data)->workers;
+  {
+    const SpinLockGuard guard(self.lock_, LockSite::kFileQueue);
+    req->ki_file_node.remove();
+  }
+  aio_complete(req, -ECANCELED);
+}
+
+// The next request that is ours to work on; nullptr when the workers are to stop.
+Kiocb* FileWorkers::take() {
+  for (;;) {
+    lock_.lock(LockSite::kFileQueue);
+    while (!queue_.empty()) {
+      Kiocb* req = request_of(queue_.get_next());
+      req->ki_file_node.remove();
+      if (!kiocb_clear_cancel_fn(req)) continue;
+      lock_.unlock();
+      return req;
+    }
+    if (stopping_) break;
+    const std::uint32_t seen = issued_.load(std::memory_order_relaxed);
+    ++idle_;
+    lock_.unlock();
+    futex_wait(&issued_, seen, kForever);
+    lock_.lock(LockSite::kFileQueue);
+    --idle_;
+    lock_.unlock();
+  }
+  lock_.unlock();
+  return nullptr;
+}
+
+void FileWorkers::serve() {
+  while (Kiocb* req = take()) {
+    aio_complete(req, transfer(*req, static_cast<OpenFile*>(req->ki_filp->private_data)->fd));
+  }
+}
+
+}  // namespace aioscope::kioctx

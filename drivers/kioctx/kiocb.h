@@ -1,0 +1,49 @@
+// What a file operation sees of a request, and what it may ask of the context that owns it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "drivers/kioctx/file.h"
+#include "drivers/kioctx/list.h"
+
+namespace aioscope::kioctx {
+
+// Called at most once, by the thread that cancels, with the right to the request: it must take the
+// request off whatever it waits in, and complete it.
+using KiocbCancel = void (*)(Kiocb*);
+
+struct KiocbOperations {
+  void (*complete)(Kiocb*, std::int64_t result);
+  void (*set_cancel_fn)(Kiocb*, KiocbCancel);
+  bool (*clear_cancel_fn)(Kiocb*);
+  void (*kick)(Kiocb*);
+};
+
+struct Kiocb {
+  const KiocbOperations* ki_ops;
+  File* ki_filp;  // nullptr for a request without a file
+  std::byte* ki_buf;
+  std::uint64_t ki_pos;     // bytes from the start of the file
+  std::uint32_t ki_nbytes;  // bytes
+  bool ki_write;
+  ListNode ki_file_node;  // for the file's own use while the request is queued
+};
+
+// The I/O is done (bytes, or -errno); the request may be gone when this returns. From any thread.
+inline void aio_complete(Kiocb* req, std::int64_t result) { req->ki_ops->complete(req, result); }
+
+// From now on the request may be cancelled, by `cancel`.
+inline void kiocb_set_cancel_fn(Kiocb* req, KiocbCancel cancel) {
+  req->ki_ops->set_cancel_fn(req, cancel);
+}
+
+// The request is about to be worked on and cannot be cancelled any more. False: it is being
+// cancelled, belongs to its cancel function, and must not be worked on.
+inline bool kiocb_clear_cancel_fn(Kiocb* req) { return req->ki_ops->clear_cancel_fn(req); }
+
+// v3.7: what the file operation waited for has come, when it answered -kEIocbRetry; it will be
+// called again. Not in stages without retry.
+inline void kick_iocb(Kiocb* req) { req->ki_ops->kick(req); }
+
+}  // namespace aioscope::kioctx

@@ -1,0 +1,218 @@
+#include "drivers/kioctx/kioctx_driver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "drivers/kioctx/char_files.h"
+#include "drivers/kioctx/file_workers.h"
+#include "drivers/kioctx/futex.h"
+#include "drivers/kioctx/kioctx.h"
+#include "drivers/kioctx/percpu.h"
+#include "drivers/setup_failure.h"
+
+namespace aioscope {
+namespace {
+
+using kioctx::Aio;
+using kioctx::Iocb;
+using kioctx::IocbCommand;
+using kioctx::IoEvent;
+using kioctx::NamedStage;
+
+// Threads that serve the real files of a context: one per request in flight, up to this many.
+constexpr std::uint32_t kMaxWorkers = 32;
+constexpr std::uint32_t kMaxDepth = 1u << 22;
+
+constexpr IocbCommand command_of(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::kRead:
+      return IocbCommand::kPread;
+    case Opcode::kWrite:
+      return IocbCommand::kPwrite;
+    case Opcode::kNop:
+      break;
+  }
+  return IocbCommand::kNoop;
+}
+
+// Grows to the largest batch that the thread ever handed over.
+std::span<Iocb> iocbs_of(std::span<const Request> requests) {
+  static thread_local std::vector<Iocb> iocbs;
+  if (iocbs.size() < requests.size()) iocbs.resize(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const Request& request = requests[i];
+    iocbs[i] = {.data = request.tag,
+                .buf = request.buffer,
+                .offset = request.offset,
+                .nbytes = request.length,
+                .fildes = request.file,
+                .opcode = command_of(request.opcode)};
+  }
+  return {iocbs.data(), requests.size()};
+}
+
+std::span<IoEvent> event_buffer(std::size_t count) {
+  static thread_local std::vector<IoEvent> events;
+  if (events.size() < count) events.resize(count);
+  return {events.data(), count};
+}
+
+class SystemCallCount {
+ public:
+  std::uint32_t so_far() const { return std::uint32_t(kioctx::system_calls - before_); }
+
+ private:
+  const std::uint64_t before_ = kioctx::system_calls;
+};
+
+template <std::size_t kIndex>
+class KioctxContext final : public Context {
+  static constexpr NamedStage kStage = kioctx::kStages[kIndex];
+  using Calls = Aio<kStage.stage>;
+
+ public:
+  explicit KioctxContext(const ContextOptions& options) {
+    if (options.depth == 0 || options.depth > kMaxDepth) {
+      throw SetupFailure(fmt::format("kioctx: depth is {}", options.depth),
+                         fmt::format("ask for 1 to {}", kMaxDepth));
+    }
+    for (const File& file : options.files) install(file, options.depth);
+    Calls::io_setup(options.depth, &id_);
+  }
+  ~KioctxContext() override { Calls::io_destroy(id_); }
+
+  SubmitResult submit(std::span<const Request> requests) override {
+    const SystemCallCount calls;
+    const auto [submitted, error] = Calls::io_submit(id_, files_, iocbs_of(requests));
+    return {submitted, error == EAGAIN ? 0 : error, calls.so_far()};
+  }
+
+  // v3.7's clock is its jiffy: where it came back before the deadline, it is called again.
+  ReapResult reap(std::span<Completion> out, std::size_t min, Deadline deadline) override {
+    const SystemCallCount calls;
+    const std::span<IoEvent> events = event_buffer(out.size());
+    std::size_t count = 0;
+    std::int32_t error = 0;
+    do {
+      const auto wanted = std::uint32_t(min > count ? min - count : 0);
+      const std::int64_t got =
+          Calls::io_getevents(id_, wanted, events.subspan(count), deadline.monotonic_ns());
+      if (got < 0) {
+        error = got == -EINTR ? 0 : std::int32_t(-got);
+        break;
+      }
+      count += std::size_t(got);
+    } while (count < min && time_remains(deadline));
+    for (std::size_t i = 0; i < count; ++i) out[i] = {events[i].data, events[i].res};
+    return {std::uint32_t(count), error, calls.so_far()};
+  }
+
+  CancelResult cancel(Tag tag) override {
+    IoEvent event;
+    return Calls::io_cancel(id_, tag, &event) == 0 ? CancelResult::kCancelled
+                                                   : CancelResult::kNotFound;
+  }
+
+  std::string setup() const override {
+    const kioctx::ContextInfo info = Calls::io_describe(id_);
+    std::string text = fmt::format("stage={} nr_events={}", kStage.name, info.nr_events);
+    if (info.req_batch > 0) {
+      text += fmt::format(" req_batch={} percpu={}", info.req_batch,
+                          kioctx::percpu_uses_rseq() ? "rseq" : "atomic");
+    }
+    if (workers_ != nullptr) text += fmt::format(" workers={}", workers_->threads());
+    return text;
+  }
+
+ private:
+  void install(const File& file, std::uint32_t depth) {
+    switch (file.kind) {
+      case FileKind::kNull:
+        files_.install(kioctx::kNullFile, nullptr);
+        return;
+      case FileKind::kZero:
+        files_.install(kioctx::kZeroFile, nullptr);
+        return;
+      case FileKind::kFile:
+        if (workers_ == nullptr) start_workers(std::min(depth, kMaxWorkers));
+        workers_->install(files_, file.fd);
+        return;
+      case FileKind::kDevice:
+        break;
+    }
+    throw SetupFailure("kioctx: simulated devices are not supported",
+                       "use the target null, zero or file:PATH");
+  }
+
+  void start_workers(unsigned threads) {
+    try {
+      workers_ = std::make_unique<kioctx::FileWorkers>(threads);
+    } catch (const std::system_error& error) {
+      throw SetupFailure(fmt::format("kioctx: cannot start {} worker threads: {}", threads,
+                                     error.code().message()),
+                         "raise the limit of processes (ulimit -u) or use a smaller depth");
+    }
+  }
+
+  static bool time_remains(Deadline deadline) {
+    if (deadline.is_poll()) return false;
+    if (deadline.is_never()) return true;
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1'000'000'000 + now.tv_nsec < deadline.monotonic_ns();
+  }
+
+  // In this order: a worker may be putting its file when its last completion has been reaped
+  // already.
+  kioctx::FileTable files_;
+  std::unique_ptr<kioctx::FileWorkers> workers_;
+  kioctx::AioContextId id_ = 0;
+};
+
+template <std::size_t kIndex>
+std::unique_ptr<Context> open(const ContextOptions& options) {
+  return std::make_unique<KioctxContext<kIndex>>(options);
+}
+
+template <std::size_t kIndex>
+Availability probe() {
+  return probe_by_opening([] { open<kIndex>({.depth = 1}); });
+}
+
+// "kioctx@" in front of the stage's name, as a constant.
+template <std::size_t kIndex>
+constexpr auto full_name() {
+  constexpr std::string_view kPrefix = "kioctx@";
+  constexpr std::string_view kName = kioctx::kStages[kIndex].name;
+  std::array<char, kPrefix.size() + kName.size()> text{};
+  std::copy(kName.begin(), kName.end(), std::copy(kPrefix.begin(), kPrefix.end(), text.begin()));
+  return text;
+}
+template <std::size_t kIndex>
+constexpr auto kFullName = full_name<kIndex>();
+
+template <std::size_t... kIndex>
+constexpr std::array<Driver, sizeof...(kIndex)> make_rows(std::index_sequence<kIndex...>) {
+  return {Driver{
+      .name = std::string_view(kFullName<kIndex>.data(), kFullName<kIndex>.size()),
+      .summary = kioctx::kStages[kIndex].summary,
+      .capabilities = {.opcodes = kAllOpcodes, .files = kKernelFiles, .cancel = true},
+      .probe = probe<kIndex>,
+      .open = open<kIndex>,
+  }...};
+}
+
+constexpr auto kDrivers = make_rows(std::make_index_sequence<kioctx::kStages.size()>{});
+
+}  // namespace
+
+std::span<const Driver> kioctx_drivers() { return kDrivers; }
+
+}  // namespace aioscope

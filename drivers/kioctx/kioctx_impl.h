@@ -1,0 +1,127 @@
+// A context at stage S. What the stages do differently stands next to each other, in `if
+// constexpr`.
+//
+// Functions bear the kernel's names. Defined by what they belong to: aio_setup.h (contexts, their
+// references and their end), aio_submit.h, aio_complete.h, aio_cancel.h, aio_read_events.h.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include "drivers/kioctx/aio_kiocb.h"
+#include "drivers/kioctx/kioctx.h"
+#include "drivers/kioctx/kioctx_fields.h"
+#include "drivers/kioctx/request_cache.h"
+
+namespace aioscope::kioctx {
+
+// What the kernel keeps per process: its contexts, newest first.
+template <Stage S>
+struct Mm {
+  SpinLock ioctx_lock;
+  std::atomic<Kioctx<S>*> ioctx_list{nullptr};  // walked under RCU, changed under ioctx_lock
+};
+template <Stage S>
+inline constinit Mm<S> current_mm{};
+
+template <Stage S>
+using KioctxFields = std::conditional_t<S.own_cachelines, OwnCachelineFields<Kioctx<S>, Mm<S>>,
+                                        PackedFields<Kioctx<S>, Mm<S>>>;
+
+// The value of the tail while a completion has it.
+inline constexpr std::uint32_t kTailLocked = UINT32_MAX;
+
+template <Stage S>
+class Kioctx : public KioctxFields<S> {
+ public:
+  using Request = AioKiocb<S>;
+  using Fields = KioctxFields<S>;
+
+  // A new context, in the list, and with a reference for the caller.
+  static Kioctx* ioctx_alloc(std::uint32_t nr_events);
+
+  // The context of that identity with a reference, or nullptr.
+  static Kioctx* lookup_ioctx(AioContextId id);
+  void put_ioctx();
+
+  AioContextId id() const { return this->user_id; }
+  ContextInfo info() const;
+  static RingSize size_for(std::uint32_t nr_events);
+
+  IoSubmitResult do_io_submit(const FileTable& files, std::span<const Iocb> iocbs);
+  std::int64_t read_events(std::uint32_t min_nr, std::span<IoEvent> events, std::int64_t until_ns);
+  int io_cancel(std::uint64_t data, IoEvent* result);
+
+  // The list's reference is dropped by the first caller, requests are cancelled or waited for: at
+  // once in v3.7, by the last put_ioctx() in `refcounting`.
+  void kill_ioctx();
+
+  // v3.7: runs what was kicked. `context` is a Kioctx.
+  static void aio_kick_handler(void* context);
+
+ private:
+  explicit Kioctx(const RingSize& size) : Fields(current_mm<S>, size) {}
+  ~Kioctx() { free_ring(this->ring_pages); }
+
+  // aio_setup.h
+  void hlist_add();
+  void hlist_del();
+  void kill_ctx();
+  void free_ioctx();
+  static void free_ioctx_rcu(void* context);
+  void cancel_all();
+  void wait_for_all_slots();
+  bool is_dead() const;
+
+  // aio_submit.h
+  struct KiocbBatch {
+    Request* head = nullptr;
+    std::uint32_t count;  // requests still to come
+  };
+  int io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatch& batch);
+  Request* aio_get_req(KiocbBatch& batch);
+  std::uint32_t kiocb_batch_refill(KiocbBatch& batch);
+  void kiocb_batch_free(KiocbBatch& batch);
+  Request* kiocb_alloc();
+  void kiocb_free(Request* req);
+  static int aio_setup_iocb(Request& req, const Iocb& iocb);
+  int submit_locked(Request& req);
+  void aio_abort_req(Request& req);
+  void aio_run_iocb(Request& req);
+  bool run_iocbs();
+  void aio_run_all_iocbs();
+  void kick(Request& req);
+
+  // Dropping a reference to a request; the locked form is v3.7's and needs ctx_lock.
+  void aio_put_req(Request& req);
+  void aio_put_req_locked(Request& req);
+
+  // aio_complete.h
+  void complete(Request& req, std::int64_t result);
+  void complete_locked(Request& req, std::int64_t result);
+  std::uint32_t lock_tail();
+  void unlock_tail(std::uint32_t end);
+  std::uint32_t put_event(std::uint32_t at, const Request& req, std::int64_t result);
+  static void complete_kiocb(Kiocb* req, std::int64_t result);
+
+  // aio_cancel.h
+  Request* lookup_kiocb(std::uint64_t data);
+  int kiocb_cancel(Request& req, IoEvent* result);
+  void set_cancel_fn(Request& req, KiocbCancel cancel);
+  static bool clear_cancel_fn(Request& req);
+
+  // aio_read_events.h
+  bool aio_read_evt(IoEvent& event);
+  std::uint32_t aio_read_events_ring(std::span<IoEvent> events);
+  std::int64_t read_events_by_jiffies(std::uint32_t min_nr, std::span<IoEvent> events,
+                                      std::uint32_t have, std::int64_t until_ns);
+  std::int64_t read_events_by_hrtimer(std::uint32_t min_nr, std::span<IoEvent> events,
+                                      std::int64_t until_ns);
+
+  static Request& request(Kiocb* req) { return *static_cast<Request*>(req); }
+  static const KiocbOperations kKiocbOperations;
+};
+
+}  // namespace aioscope::kioctx

@@ -1,0 +1,79 @@
+#include "drivers/kioctx/percpu.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+namespace aioscope::kioctx {
+namespace {
+
+struct PossibleCpus {
+  unsigned count = 0;  // num_possible_cpus()
+  unsigned ids = 0;    // the highest number + 1: what sched_getcpu() stays below
+};
+
+// "0-3,8-11", the format of /sys/devices/system/cpu/possible.
+PossibleCpus parse_cpu_list(const std::string& text) {
+  PossibleCpus cpus;
+  const char* at = text.c_str();
+  while (*at >= '0' && *at <= '9') {
+    char* end = nullptr;
+    const auto first = unsigned(std::strtoul(at, &end, 10));
+    const auto last = *end == '-' ? unsigned(std::strtoul(end + 1, &end, 10)) : first;
+    cpus.count += last - first + 1;
+    cpus.ids = std::max(cpus.ids, last + 1);
+    at = *end == ',' ? end + 1 : end;
+  }
+  return cpus;
+}
+
+PossibleCpus read_possible_cpus() {
+  std::ifstream file("/sys/devices/system/cpu/possible");
+  std::string text;
+  std::getline(file, text);
+  PossibleCpus cpus = parse_cpu_list(text);
+  if (cpus.count == 0) {  // no sysfs: the kernel numbers CPUs without gaps nearly everywhere
+    cpus.count = cpus.ids = unsigned(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
+  }
+  return cpus;
+}
+
+const PossibleCpus& possible_cpus() {
+  static const PossibleCpus cpus = read_possible_cpus();
+  return cpus;
+}
+
+}  // namespace
+
+#if defined(AIOSCOPE_RSEQ)
+// glibc registers every thread or none: none when the kernel has no rseq, or when it was told not
+// to (GLIBC_TUNABLES=glibc.pthread.rseq=0).
+const bool percpu_detail::kUseRseq =
+    __rseq_size >= offsetof(struct rseq, flags) && std::int32_t(this_rseq()->cpu_id) >= 0;
+#endif
+
+unsigned num_possible_cpus() { return possible_cpus().count; }
+
+PercpuSlot* alloc_percpu() { return new PercpuSlot[possible_cpus().ids]; }
+void free_percpu(PercpuSlot* slots) { delete[] slots; }
+
+std::uint32_t percpu_sum(const PercpuSlot* slots) {
+  std::uint32_t sum = 0;
+  for (unsigned cpu = 0; cpu < possible_cpus().ids; ++cpu) {
+    sum += slots[cpu].value.load(std::memory_order_acquire);  // pairs with percpu_add
+  }
+  return sum;
+}
+
+std::uint32_t percpu_fold(PercpuSlot* slots) {
+  const std::uint32_t sum = percpu_sum(slots);
+  for (unsigned cpu = 0; cpu < possible_cpus().ids; ++cpu) {
+    slots[cpu].value.store(0, std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+}  // namespace aioscope::kioctx

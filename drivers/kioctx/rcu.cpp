@@ -1,0 +1,69 @@
+#include "drivers/kioctx/rcu.h"
+
+#include <cstddef>
+
+#if defined(__SANITIZE_THREAD__)
+extern "C" void __tsan_acquire(void* address);
+extern "C" void __tsan_release(void* address);
+#endif
+
+namespace aioscope::kioctx {
+namespace {
+
+#if defined(__SANITIZE_THREAD__)
+char grace_period;
+void grace_period_begins() { __tsan_release(&grace_period); }
+void grace_period_ended() { __tsan_acquire(&grace_period); }
+#else
+void grace_period_begins() {}
+void grace_period_ended() {}
+#endif
+
+struct Registration {
+  Registration() { urcu_memb_register_thread(); }
+  ~Registration() {
+    rcu_detail::registered = false;
+    urcu_memb_unregister_thread();
+  }
+};
+
+struct Deferred {
+  rcu_head head;
+  void (*function)(void*);
+  void* object;
+};
+static_assert(offsetof(Deferred, head) == 0, "run_deferred() gets the head for the whole");
+
+void run_deferred(rcu_head* head) {
+  auto* deferred = reinterpret_cast<Deferred*>(head);
+  grace_period_ended();
+  deferred->function(deferred->object);
+  delete deferred;
+}
+
+}  // namespace
+
+#if defined(__SANITIZE_THREAD__)
+void rcu_detail::read_section_ends() { __tsan_release(&grace_period); }
+#endif
+
+void rcu_detail::register_this_thread() {
+  static thread_local Registration registration;
+  registered = true;
+}
+
+void synchronize_rcu() {
+  urcu_memb_synchronize_rcu();
+  grace_period_ended();
+}
+
+void call_rcu(void (*function)(void*), void* object) {
+  if (!rcu_detail::registered) rcu_detail::register_this_thread();
+  auto* deferred = new Deferred{{}, function, object};
+  grace_period_begins();
+  urcu_memb_call_rcu(&deferred->head, run_deferred);
+}
+
+void rcu_barrier() { urcu_memb_barrier(); }
+
+}  // namespace aioscope::kioctx
