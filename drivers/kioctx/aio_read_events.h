@@ -83,7 +83,7 @@ std::int64_t Kioctx<S>::read_events_by_jiffies(std::uint32_t min_nr, std::span<I
     if (!got) break;
     ++have;
   }
-  return have > 0 ? have : error;
+  return have > 0 ? std::int64_t{have} : error;
 }
 
 // bulk_reap: all there is, up to what was asked for, under one mutex and with one store of head.

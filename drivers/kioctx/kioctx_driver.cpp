@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "drivers/kioctx/char_files.h"
+#include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/file_workers.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx.h"
@@ -94,7 +95,8 @@ class KioctxContext final : public Context {
     return {submitted, error == EAGAIN ? 0 : error, calls.so_far()};
   }
 
-  // v3.7's clock is its jiffy: where it came back before the deadline, it is called again.
+  // v3.7's clock is its jiffy: where it came back that little before the deadline, it is called
+  // again.
   ReapResult reap(std::span<Completion> out, std::size_t min, Deadline deadline) override {
     const SystemCallCount calls;
     const std::span<IoEvent> events = event_buffer(out.size());
@@ -109,7 +111,7 @@ class KioctxContext final : public Context {
         break;
       }
       count += std::size_t(got);
-    } while (count < min && time_remains(deadline));
+    } while (count < min && back_early(deadline));
     for (std::size_t i = 0; i < count; ++i) out[i] = {events[i].data, events[i].res};
     return {std::uint32_t(count), error, calls.so_far()};
   }
@@ -161,12 +163,11 @@ class KioctxContext final : public Context {
     }
   }
 
-  static bool time_remains(Deadline deadline) {
-    if (deadline.is_poll()) return false;
-    if (deadline.is_never()) return true;
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1'000'000'000 + now.tv_nsec < deadline.monotonic_ns();
+  // A longer time that is left means that a signal came.
+  static bool back_early(Deadline deadline) {
+    if (kStage.stage.hrtimer_wait || deadline.is_poll() || deadline.is_never()) return false;
+    const std::int64_t left_ns = deadline.monotonic_ns() - kioctx::monotonic_ns();
+    return left_ns > 0 && left_ns <= kioctx::kJiffyNs;
   }
 
   // In this order: a worker may be putting its file when its last completion has been reaped

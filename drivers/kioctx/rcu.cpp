@@ -44,7 +44,11 @@ void run_deferred(rcu_head* head) {
 }  // namespace
 
 #if defined(__SANITIZE_THREAD__)
-void rcu_detail::read_section_ends() { __tsan_release(&grace_period); }
+void rcu_detail::read_lock() { urcu_memb_read_lock(); }
+void rcu_detail::read_unlock() {
+  __tsan_release(&grace_period);
+  urcu_memb_read_unlock();
+}
 #endif
 
 void rcu_detail::register_this_thread() {

@@ -1,10 +1,11 @@
-// RCU, by the kernel's names, over liburcu. Threads register themselves at their first read
-// section.
+// RCU over liburcu, by the kernel's names. Threads register at their first read section.
 #pragma once
 
 #include <urcu/urcu-memb.h>
+#if !defined(__SANITIZE_THREAD__)
 // The read side's two functions, of under ten lines, are meant to be inlined by any program.
 #include <urcu/static/urcu-memb.h>
+#endif
 
 namespace aioscope::kioctx {
 
@@ -12,11 +13,13 @@ namespace rcu_detail {
 inline constinit thread_local bool registered = false;
 void register_this_thread();
 #if defined(__SANITIZE_THREAD__)
-// liburcu is not instrumented: tells ThreadSanitizer that a grace period comes after the read
-// sections that it waited for.
-void read_section_ends();
+// liburcu is not instrumented, so that its functions are called rather than inlined, and
+// ThreadSanitizer is told that a grace period comes after the read sections that it waited for.
+void read_lock();
+void read_unlock();
 #else
-inline void read_section_ends() {}
+inline void read_lock() { _urcu_memb_read_lock(); }
+inline void read_unlock() { _urcu_memb_read_unlock(); }
 #endif
 }  // namespace rcu_detail
 
@@ -24,13 +27,10 @@ inline void rcu_read_lock() {
   if (!rcu_detail::registered) [[unlikely]] {
     rcu_detail::register_this_thread();
   }
-  _urcu_memb_read_lock();
+  rcu_detail::read_lock();
 }
 
-inline void rcu_read_unlock() {
-  rcu_detail::read_section_ends();
-  _urcu_memb_read_unlock();
-}
+inline void rcu_read_unlock() { rcu_detail::read_unlock(); }
 
 class RcuReadGuard {
  public:
