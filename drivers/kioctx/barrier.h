@@ -11,13 +11,14 @@ inline void smp_mb() {
   // As today's kernel: a quarter of the time of the mfence that the compiler's fence is.
   asm volatile("lock; addl $0, -4(%%rsp)" ::: "memory", "cc");
 #else
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with another smp_mb()
 #endif
 }
 
 // The same, right after an atomic read-modify-write; on x86-64 that was one already.
 inline void smp_mb_after_atomic() {
 #if defined(__x86_64__)
+  // Against the compiler alone; pairs with an smp_mb().
   std::atomic_signal_fence(std::memory_order_seq_cst);
 #else
   smp_mb();
@@ -43,7 +44,7 @@ inline void cpu_relax() {
 extern const bool kHasMembarrier;
 inline void smp_mb_common() {
   if (kHasMembarrier) {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // pairs with smp_mb_rare
   } else {
     smp_mb();
   }

@@ -57,6 +57,7 @@ class FileTable {
   // References held by requests, over all files. Exact only while nothing is in flight.
   std::int64_t references() const {
     std::int64_t sum = 0;
+    // Acquire: pairs with fput().
     for (const File& file : files_) sum += file.f_count.load(std::memory_order_acquire) - 1;
     return sum;
   }

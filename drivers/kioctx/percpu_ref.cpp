@@ -35,7 +35,7 @@ void PercpuRef::get_counter_wrapped(std::uintptr_t word) {
     return;
   }
   PercpuSlot* slots = alloc_percpu();
-  // Release: the zeroed counters, for the loads in get() and put().
+  // Release: the zeroed counters; pairs with the loads in get() and put().
   if (!pcpu_count_.compare_exchange_strong(word, reinterpret_cast<std::uintptr_t>(slots),
                                            std::memory_order_release, std::memory_order_relaxed)) {
     free_percpu(slots);

@@ -72,6 +72,7 @@ int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
     return 0;
   }
   int error = futex_wait(&entry.state, std::uint32_t(TaskState::kSleeping), until_ns);
+  // Acquire: what the waker did, pairs with wake().
   const TaskState left = entry.state.exchange(TaskState::kRunning, std::memory_order_acquire);
   if (left == TaskState::kRunning || error == -EAGAIN) error = 0;
   return error;
