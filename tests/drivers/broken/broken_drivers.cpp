@@ -117,6 +117,9 @@ std::unique_ptr<Context> open(const ContextOptions& options) {
 }
 
 Availability probe() { return {}; }
+Availability probe_unusable() {
+  return {.usable = false, .reason = "it is never usable", .cure = "use another"};
+}
 
 constexpr Capabilities kCapabilities{.opcodes = kAllOpcodes, .completes_inline = true};
 
@@ -137,6 +140,11 @@ constexpr Driver kDrivers[] = {
     row<Fault::kFails>("broken@fails", "fails its 1000th request with EIO"),
     row<Fault::kCorrupts>("broken@corrupts", "reads wrong data from its 1000th request on"),
     row<Fault::kWrongTag>("broken@wrong-tag", "returns a tag that it was never given"),
+    {.name = "broken@unusable",
+     .summary = "cannot run anywhere",
+     .capabilities = kCapabilities,
+     .probe = probe_unusable,
+     .open = open<Fault::kFails>},
 };
 
 }  // namespace
