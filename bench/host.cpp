@@ -108,7 +108,7 @@ Json cpu_mhz(const fs::path& root) {
 
 std::string cpu_model(const fs::path& root) {
   for (const char* key : {"model name", "CPU part", "cpu"}) {
-    const std::string model = field(root / "proc/cpuinfo", key);
+    std::string model = field(root / "proc/cpuinfo", key);
     if (!model.empty()) return model;
   }
   return {};

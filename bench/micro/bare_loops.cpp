@@ -32,6 +32,12 @@ void require(bool good, const char* call, int error) {
   throw std::runtime_error(fmt::format("{}: {}", call, std::strerror(error)));
 }
 
+// The result of a system call that sets errno.
+int succeeded(int result, const std::string& call) {
+  require(result >= 0, call.c_str(), errno);
+  return result;
+}
+
 struct FreeMemory {
   void operator()(void* memory) const { std::free(memory); }
 };
@@ -41,10 +47,10 @@ class Source {
  public:
   explicit Source(const BareOptions& options) : block_bytes_(options.block_bytes) {
     struct stat status {};
-    require(::stat(options.path.c_str(), &status) == 0, "stat", errno);
+    succeeded(::stat(options.path.c_str(), &status), options.path);
     const bool regular = S_ISREG(status.st_mode);
-    fd_ = ::open(options.path.c_str(), O_RDONLY | O_CLOEXEC | (regular ? O_DIRECT : 0));
-    require(fd_ >= 0, "open", errno);
+    const int flags = O_RDONLY | O_CLOEXEC | (regular ? O_DIRECT : 0);
+    fd_ = succeeded(::open(options.path.c_str(), flags), options.path);
     if (regular) blocks_ = static_cast<std::uint64_t>(status.st_size) / block_bytes_;
     require(!regular || blocks_ > 0, "the file is smaller than a block", EINVAL);
     stride_ = (block_bytes_ + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;

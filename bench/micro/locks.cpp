@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/kioctx/spin_lock.h"
+
 namespace aioscope {
 namespace {
 
@@ -16,6 +18,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kCacheline = 64;
 constexpr std::uint64_t kAcquisitionsPerThread = 100'000;
+
+// The lock of kioctx, with the counting that it does for every acquisition.
+class KioctxLock {
+ public:
+  void lock() { lock_.lock(kioctx::LockSite::kCtxLockSubmit); }
+  void unlock() { lock_.unlock(); }
+
+ private:
+  kioctx::SpinLock lock_;
+};
 
 template <typename Lock>
 struct Guarded {
@@ -78,6 +90,13 @@ void contended(benchmark::State& state) {
 BENCHMARK(uncontended<std::mutex>)->Name("lock/std_mutex/uncontended");
 BENCHMARK(contended<std::mutex>)
     ->Name("lock/std_mutex/contended")
+    ->ArgName("threads")
+    ->Arg(2)
+    ->Arg(4)
+    ->UseManualTime();
+BENCHMARK(uncontended<KioctxLock>)->Name("lock/kioctx_spin_lock/uncontended");
+BENCHMARK(contended<KioctxLock>)
+    ->Name("lock/kioctx_spin_lock/contended")
     ->ArgName("threads")
     ->Arg(2)
     ->Arg(4)
