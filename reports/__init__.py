@@ -1,0 +1,1 @@
+"""What results mean: result files -> load -> validate -> summarise -> draw -> page."""

@@ -1,0 +1,128 @@
+"""aioscope report: makes a page, or one figure, of result files."""
+
+import argparse
+import os
+import pathlib
+import sys
+
+if __package__ in (None, ""):  # started as `python3 PATH/reports`
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    __package__ = "reports"
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_INVALID = 4
+EXIT_IO = 5
+
+EPILOG = """examples:
+  aioscope report quick.jsonl -o quick.html
+  aioscope report before.jsonl after.jsonl -o both.html
+  aioscope report figure quick.jsonl --figure throughput -o throughput.svg
+
+exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 5 input or output
+"""
+FIGURES = ("throughput", "cpu", "latency", "scaling", "order")
+
+
+def _page_parser():
+    parser = argparse.ArgumentParser(
+        prog="aioscope report", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Make one HTML page, which needs nothing else, of result files.")
+    parser.add_argument("results", metavar="RESULT", nargs="+", help="a result file, plain or gzip")
+    parser.add_argument("-o", "--output", metavar="FILE",
+                        help="the page; without it the name of the first RESULT with .html; - for "
+                             "standard output")
+    return parser
+
+
+def _figure_parser():
+    parser = argparse.ArgumentParser(prog="aioscope report figure",
+                                     description="Draw one figure of a result file.")
+    parser.add_argument("result", metavar="RESULT", help="a result file, plain or gzip")
+    parser.add_argument("--figure", choices=FIGURES, default="throughput",
+                        help="which (default: throughput)")
+    parser.add_argument("-o", "--output", metavar="FILE.svg|FILE.png", required=True)
+    return parser
+
+
+def _summary(path):
+    from .load import load
+    from .summarise import summarise
+    from .validate import validate
+    run = validate(load(path))
+    if run.incomplete:
+        print(f"aioscope report: warning: {path}: incomplete: {run.incomplete}", file=sys.stderr)
+    return summarise(run)
+
+
+def _write(path, data):
+    from .page import write
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write(path, data)
+
+
+def _make_page(options):
+    from .page import render
+    output = options.output
+    if output is None:
+        name = options.results[0].removesuffix(".gz").removesuffix(".jsonl")
+        output = name + ".html"
+    if output != "-" and any(os.path.exists(output) and os.path.samefile(output, result)
+                             for result in options.results if os.path.exists(result)):
+        print(f"aioscope report: {output} is a result file; give another name with -o",
+              file=sys.stderr)
+        return EXIT_USAGE
+    page = render([_summary(path) for path in options.results])
+    _write(output, page.encode("utf-8"))
+    if options.output is None:
+        print(f"wrote {output}", file=sys.stderr)
+    return EXIT_OK
+
+
+def _make_figure(options):
+    from . import draw, sheet
+    to_bytes = {".svg": lambda drawn: sheet.to_svg(drawn).encode("utf-8"), ".png": sheet.to_png}
+    suffix = pathlib.PurePath(options.output).suffix
+    if suffix not in to_bytes:
+        print("aioscope report: the name of a figure ends in .svg or .png", file=sys.stderr)
+        return EXIT_USAGE
+    summary = _summary(options.result)
+    with sheet.settings():
+        drawn = draw.FIGURES[options.figure](summary)
+    if isinstance(drawn, str):
+        print(f"{options.result}: no figure {options.figure}: {drawn}", file=sys.stderr)
+        return EXIT_INVALID
+    _write(options.output, to_bytes[suffix](drawn))
+    return EXIT_OK
+
+
+def main(arguments):
+    """Returns the exit code."""
+    from .load import ResultError
+    if arguments and arguments[0] == "figure":
+        parser, make = _figure_parser(), _make_figure
+        arguments = arguments[1:]
+    else:
+        # "report" is what the program of that name passes on.
+        arguments = arguments[1:] if arguments and arguments[0] == "report" else arguments
+        parser, make = _page_parser(), _make_page
+        if arguments and arguments[0] == "figure":
+            return main(arguments)
+    options = parser.parse_args(arguments)
+    try:
+        return make(options)
+    except ResultError as error:
+        print(error, file=sys.stderr)
+        return EXIT_INVALID
+    except OSError as error:
+        name = error.filename2 or error.filename or "output"
+        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        return EXIT_IO
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""The machine and the build of each run, as rows of a table."""
+
+import json
+
+from . import units
+
+LABELS = {"cpu_model": "CPU", "cpu_mhz": "CPU MHz", "cpus_online": "CPUs online",
+          "cpus_usable": "CPUs usable", "cgroup_cpus": "CPUs of the control group", "smt": "SMT",
+          "numa_nodes": "NUMA nodes", "commit": "Git commit", "dirty": "modified since the commit"}
+UNKNOWN = "unknown"
+
+
+def _label(key):
+    words = LABELS.get(key, key.removesuffix("_bytes").replace("_", " "))
+    return words[:1].upper() + words[1:]
+
+
+def _caches(caches):
+    parts = []
+    for cache in caches:
+        if not isinstance(cache, dict):
+            continue
+        size = cache.get("size_bytes")
+        text = (f"L{cache.get('level', '?')} {cache.get('type', '')} "
+                f"{units.size(size) if isinstance(size, int) else UNKNOWN}")
+        parts.append(text + (f" for {cache['num_sharing']} CPUs" if cache.get("num_sharing")
+                             not in (None, 1) else ""))
+    return ", ".join(parts) or UNKNOWN
+
+
+def _text(key, value):
+    if value is None or value == "" or value == []:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "caches" and isinstance(value, list):
+        return _caches(value)
+    if key.endswith("_bytes") and isinstance(value, int):
+        return units.size(value)
+    if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
+        return ", ".join(str(item) for item in value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _flat(group, fields):
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                yield f"{_label(key)} {name}", _text(name, inner)
+        elif (group, key) != ("tool", "name"):
+            # The host's name is "Name"; the tool's fields say what they belong to.
+            yield _label(key) if group == "host" else f"aioscope {_label(key).lower()}", _text(
+                key, value)
+
+
+def of_run(run):
+    """{label: text} of one run, in the order of its header."""
+    fields = dict(_flat("tool", run.header["tool"]))
+    fields.update(_flat("host", run.header["host"]))
+    for target in run.header.get("targets") or []:
+        if isinstance(target, dict):
+            rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
+                    if key not in ("target", "label")]
+            fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
+    fields["Command"] = " ".join(run.header["command"])
+    return fields
+
+
+def table(runs):
+    """[(label, [text of each run], whether they differ)]."""
+    columns = [of_run(run) for run in runs]
+    labels = list(dict.fromkeys(label for column in columns for label in column))
+    rows = []
+    for label in labels:
+        texts = [column.get(label, UNKNOWN) for column in columns]
+        rows.append((label, texts, len(set(texts)) > 1))
+    return rows

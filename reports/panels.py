@@ -1,0 +1,124 @@
+"""Which rows of a run belong into one panel of a figure, and the words for what they share."""
+
+from dataclasses import dataclass
+
+from . import units
+from .sheet import SEPARATOR
+from .style import driver_styles
+
+MOST_PANELS = 12
+
+
+@dataclass
+class Panel:
+    """Rows that differ in driver, threads and contexts only."""
+
+    title: str
+    parameters: str
+    rows: list  # summarise.RowSummary
+
+    @property
+    def drivers(self):
+        return list(dict.fromkeys(row.driver for row in self.rows))
+
+    @property
+    def layouts(self):
+        return list(dict.fromkeys(row.layout for row in self.rows))
+
+    @property
+    def measured(self):
+        return [row for row in self.rows if row.measured]
+
+    def of(self, driver, layout):
+        """The row of a driver and a layout, or None."""
+        return next((row for row in self.rows
+                     if row.driver == driver and row.layout == layout), None)
+
+
+def workload_of(layout):
+    return layout.split(" ")[0]
+
+
+def parameters(config):
+    """What the operations of a row are, in short."""
+    text = (f"depth {config['depth']}, batch {config['batch']}, "
+            f"{units.size(config['block_size_bytes'])} {config['operation']}")
+    if config["operation"] == "mixed":
+        text += f" ({config['read_percent']:g} % reads)"
+    if config["target"].startswith("file:"):
+        text += f" {config['pattern']}, {'buffered' if config['buffered'] else 'O_DIRECT'}"
+    if config["reap_min"] != 1:
+        text += f", reap min {config['reap_min']}"
+    if config["rate_per_s"]:
+        text += f", open loop {units.rate(config['rate_per_s'])}/s {config['arrival']}"
+    if config["verify"]:
+        text += ", verified"
+    if config["latency"] != "auto":
+        text += f", latency {config['latency']}"
+    return text
+
+
+def run_parameters(run):
+    """The line below every figure."""
+    tool, host, plan = run.header["tool"], run.header["host"], run.header["plan"]
+    commit = tool.get("commit") or "unknown commit"
+    commit = f" ({commit}, modified)" if tool.get("dirty") else f" ({commit})"
+    build = f", {tool['build_type']} build" + (" with sanitizers" if tool["sanitizers"] else "")
+    parts = [f"aioscope {tool['version']}{commit}{build}",
+             f"{host.get('name') or 'unnamed host'}: {host.get('cpu_model') or 'unknown CPU'}, "
+             f"{host.get('cpus_usable', '?')} CPUs usable"
+             + (", virtual machine" if host.get("virtual_machine") else ""),
+             f"Linux {host.get('kernel') or '?'}",
+             f"{plan['repetitions']} repetitions of {units.time(plan['window_ns'])} after "
+             f"{units.time(plan['warmup_ns'])} warm-up, interleaved",
+             f"pin {plan.get('pin') or 'none'}", f"seed {run.header.get('seed', '?')}"]
+    if run.incomplete:
+        parts.append("INCOMPLETE")
+    return f" {SEPARATOR} ".join(parts)
+
+
+def target_words(config):
+    return f"target {units.shorten(config['target_label'], 48)}"
+
+
+def by_shape(summary):
+    """{shape: rows}, in the order of the plan."""
+    groups = {}
+    for row in summary.shown:
+        groups.setdefault(row.shape, []).append(row)
+    return groups
+
+
+def overview(summary):
+    """One panel per shape, with the most submitters that it was run with."""
+    panels = []
+    for rows in by_shape(summary).values():
+        most = max(row.row.config["submitters"] for row in rows)
+        chosen = [row for row in rows if row.row.config["submitters"] == most]
+        config = chosen[0].row.config
+        fewer = len({row.row.config["submitters"] for row in rows}) > 1
+        panels.append(Panel(
+            target_words(config),
+            f"{most} submitter{'s' * (most != 1)}{' (the most of this run)' * fewer}, "
+            + parameters(config), chosen))
+    return panels
+
+
+def scaling(summary):
+    """One panel per shape that was run with several counts of submitters."""
+    panels = []
+    for rows in by_shape(summary).values():
+        if len({row.row.config["submitters"] for row in rows if row.measured}) > 1:
+            config = rows[0].row.config
+            panels.append(Panel(target_words(config), parameters(config), rows))
+    return panels
+
+
+def with_rows(panels, has):
+    """At most MOST_PANELS panels that have something to show, and how many more there are."""
+    useful = [panel for panel in panels if any(has(row) for row in panel.measured)]
+    return useful[:MOST_PANELS], max(0, len(useful) - MOST_PANELS)
+
+
+def styles(summary):
+    return driver_styles(list(dict.fromkeys(row.driver for row in summary.shown)))

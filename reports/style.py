@@ -1,0 +1,43 @@
+"""The look of the figures: one fixed colour and marker per driver, and what layouts look like."""
+
+# The page replaces these in its figures by its own variables, so that they follow light and dark.
+INK = "#1b1d20"
+MUTED = "#5c636b"
+GRID = "#dadee2"
+PAPER = "#fefefe"
+
+# Okabe and Ito's colours, told apart with every kind of colour vision.
+ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
+BLUE, VERMILLION, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#8a9097"
+
+KNOWN = {
+    "null": (GREY, "p"),
+    "sync": (ORANGE, "D"),
+    "libaio": (VERMILLION, "o"),
+    "libaio@user-reap": (VERMILLION, "8"),
+    "libaio@eventfd": (VERMILLION, "H"),
+    "io_uring": (BLUE, "s"),
+    "io_uring@one-lock": (SKY, "s"),
+    "io_uring@sqpoll": (SKY, "P"),
+    "io_uring@registered": (BLUE, "P"),
+    "kioctx@series": (GREEN, "^"),
+    "kioctx@v3.7": (PURPLE, "v"),
+}
+# For drivers beyond the known, in turn.
+SPARE_COLOURS = [SKY, PURPLE, GREEN, ORANGE, BLUE, VERMILLION, YELLOW]
+SPARE_MARKERS = ["h", "<", ">", "d", "*"]
+
+FILL = {"per-thread": "full", "shared": "none", "aggregate": "left", "grouped": "bottom"}
+LINE = {"per-thread": "-", "shared": (0, (4, 1.6)), "aggregate": (0, (1, 1.2)),
+        "grouped": (0, (5, 1.2, 1, 1.2))}
+
+
+def driver_styles(drivers):
+    """{driver: (colour, marker)}. Known drivers look the same in every figure of every report; the
+    others are told apart within this one."""
+    others = sorted(set(drivers) - KNOWN.keys())
+    styles = {driver: KNOWN[driver] for driver in drivers if driver in KNOWN}
+    for i, driver in enumerate(others):
+        marker = SPARE_MARKERS[(i // len(SPARE_COLOURS) + i) % len(SPARE_MARKERS)]
+        styles[driver] = (SPARE_COLOURS[i % len(SPARE_COLOURS)], marker)
+    return styles

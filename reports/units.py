@@ -1,0 +1,88 @@
+"""Numbers as text, three significant digits, with their units. None is a dash."""
+
+import math
+import re
+
+NONE = "\u2013"
+# (from, divisor, prefix or unit); just below each power three digits round up to it.
+LARGER_RATES = ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (999.5, 1e3, "k"))
+LARGER_TIMES = ((999.5e6, 1e9, "s"), (999.5e3, 1e6, "ms"), (999.5, 1e3, "\u00b5s"))
+
+
+def three_digits(value):
+    """Three significant digits, and never an exponent: 0.0213, 1.20, 48.1, 812."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    if decimals > 6:
+        return "<0.000001" if value > 0 else "~0"
+    return f"{value:.{decimals}f}"
+
+
+def rate(per_s):
+    """Operations per second, without the unit: 1.25 M, 48.1 k."""
+    if per_s is None:
+        return NONE
+    for limit, divisor, prefix in LARGER_RATES:
+        if per_s >= limit:
+            return f"{three_digits(per_s / divisor)} {prefix}"
+    return three_digits(per_s)
+
+
+def time(ns):
+    """A time with its unit: 812 ns, 1.25 us, 48.1 ms, 3 s."""
+    if ns is None:
+        return NONE
+    for limit, divisor, unit in LARGER_TIMES:
+        if ns >= limit:
+            return f"{three_digits(ns / divisor)} {unit}"
+    return f"{three_digits(ns)} ns"
+
+
+def _tick(text):
+    """Without zeros that say nothing: a tick is exact."""
+    return re.sub(r"\.?0+(?=\s|$)", "", text) if "." in text else text
+
+
+def rate_tick(per_s):
+    return _tick(rate(per_s))
+
+
+def time_tick(ns):
+    return _tick(time(ns))
+
+
+def percent(share):
+    if share is None:
+        return NONE
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"
+
+
+def times(ratio):
+    """A ratio as a factor: 0.31 x, 2.4 x."""
+    if ratio is None:
+        return NONE
+    return f"{ratio:.{2 if ratio < 9.95 else 0}f}\u00d7"
+
+
+def size(size_bytes):
+    """512 B, 4 KiB, 256 MiB."""
+    if size_bytes is None:
+        return NONE
+    value = float(size_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
+        value /= 1024
+
+
+def shorten(text, most):
+    """At most `most` characters; what is left out of the middle is shown as an ellipsis."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 3
+    return text[:most - 1 - tail] + "\u2026" + text[-tail:]

@@ -1,0 +1,235 @@
+"""The page and the figures, made by the program from invented results."""
+
+import base64
+import gzip
+import pathlib
+import re
+import struct
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+import synthetic
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = synthetic.quick_configs(drivers=["null", "libaio", "io_uring"], targets=["null"])
+HOSTILE = "</script><script>alert(1)</script><!--$x_1$ & \"quoted\" 'name'"
+
+
+def program(*arguments, command=("-m", "reports")):
+    return subprocess.run(["/usr/bin/python3", *command, *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True)
+
+
+def page_of(tmp_path, records, *more):
+    result = tmp_path / "r.jsonl"
+    result.write_text(records if isinstance(records, str) else synthetic.text(records))
+    done = program("report", result, *more, "-o", tmp_path / "r.html")
+    assert done.returncode == 0, done.stderr
+    return (tmp_path / "r.html").read_text()
+
+
+class Text(HTMLParser):
+    """The elements, attributes and visible text of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.attributes, self.text, self.inside = [], [], "", []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag in ("script", "style"):
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if self.inside and self.inside[-1] == tag:
+            self.inside.pop()
+
+    def handle_data(self, data):
+        if not self.inside:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return page_of(tmp_path_factory.mktemp("small"), synthetic.run(SMALL))
+
+
+def words(page):
+    return " ".join(Text(page).text.split())
+
+
+def test_page_says_what_sharing_costs(small):
+    text = words(small)
+    assert re.search(r"One shared context runs at 0\.\d\d× \(io_uring on null\) to 0\.\d\d× "
+                     r"\(libaio on null\) the speed of a context per thread", text)
+    assert "takes" in text and "the CPU time per operation" in text
+    assert "incomplete" not in text.lower()
+
+
+def test_page_needs_no_network(small):
+    assert not re.search(r"https?:|ftp:|@import|url\((?!#)", small)
+    policy = dict(Text(small).attributes)["content"]
+    assert "default-src 'none'" in small and "unsafe-inline' 'script" not in policy
+    for name, value in Text(small).attributes:
+        if name in ("src", "href", "action", "data"):
+            assert value.startswith(("#", "data:application/gzip;base64,")), (name, value)
+
+
+def test_script_is_the_one_that_the_policy_allows(small):
+    import hashlib
+    scripts = re.findall(r"<script>(.*?)</script>", small, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in small
+
+
+def test_same_file_same_bytes(tmp_path, small):
+    assert page_of(tmp_path, synthetic.run(SMALL)) == small
+
+
+def test_figures_do_not_share_ids(small):
+    ids = re.findall(r'\bid="([^"]*)"', small)
+    assert len(ids) == len(set(ids))
+    used = set(re.findall(r'href="#([^"]*)"', small)) | set(re.findall(r"url\(#([^)]*)\)", small))
+    assert used <= set(ids)
+
+
+def test_raw_data_comes_back_whole(tmp_path, small):
+    encoded = re.search(r'href="data:application/gzip;base64,([^"]*)"', small).group(1)
+    data = gzip.decompress(base64.b64decode(encoded))
+    assert data.decode() == synthetic.text(synthetic.run(SMALL))
+    saved = tmp_path / "saved.jsonl.gz"
+    saved.write_bytes(base64.b64decode(encoded))
+    assert program(saved, "-o", tmp_path / "again.html").returncode == 0
+
+
+def test_markup_in_names_stays_text(tmp_path):
+    configs = [synthetic.config(HOSTILE, workload, "file:/tmp/" + HOSTILE)
+               for workload in ("shared", "per-thread")]
+    for config in configs:
+        config["target_label"] = "file:" + HOSTILE
+    records = synthetic.run(configs)
+    records[0]["host"].update(name=HOSTILE, cpu_model=HOSTILE, invented={HOSTILE: HOSTILE})
+    records[0]["command"].append(HOSTILE)
+    records[0]["plan"]["rows"][0]["command"] = HOSTILE
+    records[0]["targets"] = [{"target": HOSTILE, "device": HOSTILE}]
+    for record in records:
+        if record["record"] == "repetition":
+            record["measurement"].update(setup=HOSTILE, warnings=[HOSTILE])
+    records.insert(-1, {"record": "skipped", "row": 1, "name": HOSTILE, "reason": HOSTILE,
+                        "cure": HOSTILE})
+    page = page_of(tmp_path, records)
+    assert page.count("<script") == 1 and "<!--" not in page
+    assert Text(page).text.count(HOSTILE) > 10
+
+
+def test_incomplete_file_is_said_to_be_incomplete(tmp_path):
+    whole = synthetic.text(synthetic.run(SMALL))
+    text = words(page_of(tmp_path, whole[:len(whole) // 2]))
+    assert "This file is incomplete: its last line is cut off" in text
+    assert text.count("INCOMPLETE") >= 3  # in each figure
+
+
+def test_file_without_a_measurement(tmp_path):
+    text = words(page_of(tmp_path, synthetic.run(SMALL)[:1]))
+    assert "Nothing was measured" in text
+    assert text.count("No figure: ") == 5
+    assert "Planned and not run" in text
+
+
+def test_skipped_and_failed_rows_show_reason_and_cure(tmp_path):
+    records = synthetic.run(SMALL)
+    row = next(r["row"] for r in records[0]["plan"]["rows"]
+               if r["config"]["driver"] == "io_uring")
+    records = [r for r in records if r.get("row") != row]
+    records.insert(-1, {"record": "skipped", "row": row, "name": "n", "reason": "disabled here",
+                        "cure": "enable it"})
+    records.insert(-1, {"record": "failed", "row": 2, "name": "n", "repetition": 1,
+                        "position": 9, "kind": "runtime", "message": "it hung"})
+    text = words(page_of(tmp_path, records))
+    for wanted in ("disabled here", "enable it", "failed in repetition 1 (runtime)", "it hung"):
+        assert wanted in text
+
+
+def test_panels_without_data_say_why(tmp_path, small):
+    assert "every row ran only with 4 submitters" in words(small)
+    records = synthetic.run(SMALL, repetitions=1)
+    for record in records:
+        if record["record"] == "repetition":
+            record["measurement"].update(latency=synthetic.latency([]), latency_mode="off")
+    text = words(page_of(tmp_path, records))
+    assert "no latencies were recorded" in text
+    assert "One round only" in text
+
+
+def test_several_submitter_counts_make_a_scaling_figure(tmp_path):
+    configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2, 4))
+    text = words(page_of(tmp_path, synthetic.run(configs)))
+    assert "Throughput by number of submitters" in text
+    assert "4 submitters (the most of this run)" in text
+
+
+def test_two_runs_side_by_side(tmp_path):
+    other = synthetic.run(SMALL, seed=2)
+    other[0]["host"]["kernel"] = "6.9.9-other"
+    (tmp_path / "other.jsonl").write_text(synthetic.text(other))
+    page = page_of(tmp_path, synthetic.run(SMALL), tmp_path / "other.jsonl")
+    differing = re.findall(r'<tr class="differs"><th[^>]*>([^<]*)', page)
+    assert differing == ["Kernel"]
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_started_in_other_ways(tmp_path, small):
+    result = tmp_path / "r.jsonl"
+    result.write_text(synthetic.text(synthetic.run(SMALL)))
+    assert program(result, "-o", tmp_path / "a.html").returncode == 0
+    assert program("report", result, "-o", tmp_path / "b.html",
+                   command=(str(ROOT / "reports"),)).returncode == 0
+    assert program("report", result).returncode == 0
+    assert program(result, "-o", "-").stdout == small
+    for name in ("a.html", "b.html", "r.html"):
+        assert (tmp_path / name).read_text() == small
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("figure", ["throughput", "cpu", "latency", "scaling", "order"])
+def test_figure_command(tmp_path, figure):
+    result = tmp_path / "r.jsonl"
+    configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2))
+    result.write_text(synthetic.text(synthetic.run(configs, repetitions=2)))
+    svgs = []
+    for name in ("a.svg", "b.svg"):
+        done = program("figure", result, "--figure", figure, "-o", tmp_path / name)
+        assert (done.returncode, done.stderr) == (0, "")
+        svgs.append((tmp_path / name).read_text())
+    assert svgs[0] == svgs[1]
+    assert "libaio" in svgs[0] and "Example CPU" in svgs[0] and "var(" not in svgs[0]
+    assert program("figure", result, "--figure", figure, "-o", tmp_path / "a.png").returncode == 0
+    png = (tmp_path / "a.png").read_bytes()
+    assert png.startswith(b"\x89PNG") and struct.unpack(">I", png[16:20])[0] > 1000
+
+
+def test_errors_are_one_line_with_their_exit_code(tmp_path):
+    result = tmp_path / "r.jsonl"
+    result.write_text(synthetic.text(synthetic.run(SMALL, repetitions=1)))
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    cases = [
+        ((tmp_path / "none.jsonl", "-o", tmp_path / "x.html"), 5, "No such file"),
+        ((tmp_path, "-o", tmp_path / "x.html"), 5, "Is a directory"),
+        ((result, "-o", tmp_path / "no" / "x.html"), 5, "No such file"),
+        ((tmp_path / "bad.jsonl", "-o", tmp_path / "x.html"), 4, "bad.jsonl:1: no header"),
+        ((result, "-o", result), 2, "is a result file"),
+        (("figure", result, "-o", tmp_path / "x.gif"), 2, ".svg or .png"),
+        (("figure", result, "--figure", "scaling", "-o", tmp_path / "x.svg"), 4, "no figure"),
+    ]
+    for arguments, code, message in cases:
+        done = program(*arguments)
+        assert done.returncode == code, arguments
+        assert message in done.stderr and done.stderr.count("\n") == 1
+        assert not list(tmp_path.glob("x.*"))
+    assert program().returncode == 2
+    assert program("--help").returncode == 0

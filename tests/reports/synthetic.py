@@ -1,0 +1,213 @@
+"""Result files with invented numbers, for the tests of the report and for looking at its figures.
+
+usage: python3 synthetic.py [--scaling] [--repetitions N] [--cut] [--debug] -o FILE
+"""
+
+import argparse
+import json
+import math
+import random
+
+DRIVERS = ["null", "sync", "libaio", "io_uring", "kioctx@v3.7", "kioctx@series"]
+# Operations per second and CPU ns per operation on null with a context per thread; what sharing
+# one context leaves of the throughput.
+SPEED = {"null": (90e6, 11, 0.35), "sync": (6e6, 330, 0.97), "libaio": (3.1e6, 620, 0.45),
+         "io_uring": (7.4e6, 260, 0.21), "kioctx@v3.7": (2.2e6, 830, 0.24),
+         "kioctx@series": (9.8e6, 190, 0.71)}
+TARGETS = ["null", "zero", "file:/data/aioscope.bin"]
+SLOWER = {"null": (1, 0), "zero": (0.72, 90), "file": (0.02, 4200)}  # factor, more CPU ns
+
+
+def config(driver="libaio", workload="shared", target="null", submitters=4, **changes):
+    reapers = 1 if workload in ("shared", "grouped") else 0
+    contexts = 1 if workload == "shared" else submitters
+    result = {
+        "driver": driver, "workload": workload, "target": target,
+        "target_label": "file:" + target.split("/")[-1] if target.startswith("file:") else target,
+        "submitters": submitters, "reapers": reapers, "contexts": contexts,
+        "threads": submitters + reapers, "depth": 128, "batch": 32, "reap_min": 1,
+        "block_size_bytes": 4096 if target.startswith("file:") else 512, "operation": "read",
+        "read_percent": 50, "pattern": "random", "buffered": False, "verify": False,
+        "rate_per_s": 0.0, "arrival": "constant", "latency": "auto"}
+    result.update(changes)
+    return result
+
+
+def name_of(config):
+    reapers = f"/reapers:{config['reapers']}" if config["reapers"] else ""
+    return (f"{config['driver']}/{config['workload']}/{config['target_label']}/submitters:"
+            f"{config['submitters']}{reapers}/depth:{config['depth']}/batch:{config['batch']}/"
+            f"bs:{config['block_size_bytes']}/{config['operation']}")
+
+
+def row(index, config, price_row=None, price_only=False):
+    return {"row": index, "name": name_of(config), "config": config, "price_only": price_only,
+            "price_row": price_row,
+            "command": f"aioscope run --driver {config['driver']} --workload "
+                       f"{config['workload']} --target {config['target']}"}
+
+
+def bucket_low_ns(value_ns):
+    width = 1 << max(0, value_ns.bit_length() - 7)
+    return value_ns // width * width
+
+
+def latency(values_ns):
+    buckets = {}
+    for value in sorted(values_ns):
+        low = str(bucket_low_ns(value))
+        buckets[low] = buckets.get(low, 0) + 1
+    return {"count": len(values_ns), "mean_ns": None, "p50_ns": None, "p90_ns": None,
+            "p99_ns": None, "p999_ns": None, "min_ns": min(values_ns, default=None),
+            "max_ns": max(values_ns, default=None), "buckets": buckets}
+
+
+def measurement(rate=1e6, user_ns=100.0, system_ns=200.0, latency_ns=(), **changes):
+    operations = int((rate or 0) * 0.3)
+    result = {
+        "setup": "queue 128", "threads": 5, "oversubscribed": False,
+        "start_realtime_ns": 1_700_000_000_000_000_000, "window_ns": 300_000_000,
+        "operations": operations, "bytes": operations * 512, "operations_per_s": rate,
+        "slice_ns": 100_000_000, "slices_ops_per_s": [rate] * 3, "drift": 0.0, "steady": True,
+        "fairness_jain": 0.99, "fairness_min_max": 0.9, "latency_mode": "sampled",
+        "latency": latency(list(latency_ns)), "cpu_user_ns_per_op": user_ns,
+        "cpu_system_ns_per_op": system_ns, "context_switches_per_op": 0.01,
+        "voluntary_switches_per_op": 0.005, "faults_per_op": 0.0, "migrations_per_op": None,
+        "migrations_reason": "", "system_calls_per_op": 0.0625,
+        "harness_system_calls_per_op": 0.001, "system_calls_source": "tracepoint",
+        "system_calls_reason": "", "submitted": 1, "completed": 1, "verified_blocks": 0,
+        "late_starts": 0, "thread": [], "warnings": []}
+    result.update(changes)
+    return result
+
+
+def repetition(row, repetition, position, measurement, name=""):
+    return {"record": "repetition", "row": row, "name": name, "repetition": repetition,
+            "position": position, "seed": 1, "measurement": measurement}
+
+
+def header(rows, **changes):
+    result = {
+        "record": "header", "schema": "aioscope.result/1",
+        "tool": {"name": "aioscope", "version": "0.1.0", "commit": "0123456789ab", "dirty": False,
+                 "build_type": "Release", "sanitizers": "", "compiler": "GNU 12.2.0"},
+        "host": {"name": "bench1", "kernel": "6.1.0-18-amd64", "machine": "x86_64",
+                 "cpu_model": "Example CPU @ 2.80GHz", "cpus_online": 2, "cpus_usable": 2,
+                 "numa_nodes": 1, "governors": ["performance"], "virtual_machine": True,
+                 "caches": [{"level": 1, "type": "Data", "size_bytes": 49152, "num_sharing": 1},
+                            {"level": 2, "type": "Unified", "size_bytes": 2097152,
+                             "num_sharing": 1}],
+                 "clock_source": "tsc", "memory_bytes": 8 << 30,
+                 "sysctl": {"kernel.perf_event_paranoid": "2", "kernel.io_uring_disabled": "0"},
+                 "load_average": [0.1, 0.2, 0.3]},
+        "targets": [{"target": TARGETS[2], "label": "file:aioscope.bin", "file_system": "ext4",
+                     "device": "/dev/vda1", "size_bytes": 1 << 28}],
+        "seed": 123, "command": ["aioscope", "run", "--suite", "quick"], "options": {},
+        "start_realtime_ns": 1_700_000_000_000_000_000,
+        "plan": {"repetitions": 3, "warmup_ns": 100_000_000, "window_ns": 300_000_000,
+                 "pin": "none", "rows": rows}}
+    result.update(changes)
+    return result
+
+
+def end(complete=True, reason="", **changes):
+    return {"record": "end", "complete": complete, "reason": reason, "elapsed_ns": 60_000_000_000,
+            "repetitions": 0, "skipped": 0, "failed": 0, **changes}
+
+
+def invented(config, rng):
+    """A measurement of plausible size for a row."""
+    kind = config["target"].split(":")[0]
+    rate, cpu_ns, kept = SPEED.get(config["driver"], (1e6, 800, 0.5))
+    factor, more_ns = SLOWER[kind]
+    rate *= factor * (config["submitters"] / 4) ** 0.9
+    if config["workload"] == "shared":
+        part = kept ** ((config["submitters"] - 1) / 3) if kind != "file" else 0.93
+        rate *= part
+        cpu_ns /= part ** 0.8
+    rate *= rng.lognormvariate(0, 0.04)
+    cpu_ns = (cpu_ns + more_ns * (config["driver"] != "null")) * rng.lognormvariate(0, 0.03)
+    in_flight = config["submitters"] * config["depth"]
+    typical_ns = in_flight / rate * 1e9
+    latency_ns = [int(typical_ns * (rng.lognormvariate(-0.2, 0.5) if rng.random() < 0.985
+                                    else rng.paretovariate(0.9) * 3)) for _ in range(4000)]
+    user = 0.95 if config["driver"].startswith(("null", "kioctx")) and kind == "null" else 0.25
+    return measurement(
+        rate, cpu_ns * user, cpu_ns * (1 - user), [min(v, 2**41) for v in latency_ns],
+        oversubscribed=config["threads"] > 2,
+        slices_ops_per_s=[rate * rng.lognormvariate(0, 0.03) for _ in range(3)],
+        steady=rng.random() > 0.03,
+        system_calls_per_op=0.0 if config["driver"] in ("null", "kioctx@v3.7", "kioctx@series")
+        else 1.0 if config["driver"] == "sync" else 0.0625,
+        context_switches_per_op=0.0004 if config["workload"] == "per-thread" else 0.021)
+
+
+def plan(configs):
+    """Rows with the null rows that price their harness behind them."""
+    rows = [row(i, c) for i, c in enumerate(configs)]
+
+    def shape(config):
+        return {**config, "driver": "", "target": "", "target_label": ""}
+
+    for wanted in configs:
+        same = [r for r in rows if r["config"]["driver"] == "null"
+                and shape(r["config"]) == shape(wanted)]
+        if not same:
+            null = {**wanted, "driver": "null", "target": "null", "target_label": "null"}
+            rows.append(row(len(rows), null, price_only=True))
+    for r in rows:
+        price = [p["row"] for p in rows if p["config"]["driver"] == "null" and p is not r
+                 and shape(p["config"]) == shape(r["config"])]
+        if r["config"]["driver"] != "null":
+            r["price_row"] = price[0]
+    return rows
+
+
+def run(configs, repetitions=3, seed=1):
+    """The records of a whole run."""
+    rng = random.Random(seed)
+    rows = plan(configs)
+    records = [header(rows)]
+    records[0]["plan"]["repetitions"] = repetitions
+    position = 0
+    for n in range(repetitions):
+        for r in rng.sample(rows, len(rows)):
+            m = invented(r["config"], rng)
+            m["start_realtime_ns"] += position * 420_000_000
+            records.append(repetition(r["row"], n, position, m, r["name"]))
+            position += 1
+    return [*records, end(repetitions=position)]
+
+
+def quick_configs(drivers=DRIVERS, targets=TARGETS, submitters=(4,)):
+    return [config(driver, workload, target, n) for target in targets for driver in drivers
+            for workload in ("shared", "per-thread") for n in submitters]
+
+
+def text(records):
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--scaling", action="store_true", help="1 to 8 submitters, on null")
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--cut", action="store_true", help="cut the last record off")
+    parser.add_argument("--debug", action="store_true", help="of a Debug build")
+    parser.add_argument("-o", "--output", required=True)
+    options = parser.parse_args()
+    configs = quick_configs()
+    if options.scaling:
+        configs = quick_configs(targets=["null", "zero"], submitters=(1, 2, 4, 8))
+    records = run(configs, options.repetitions)
+    if options.debug:
+        records[0]["tool"].update(build_type="Debug", sanitizers="address;undefined")
+    whole = text(records)
+    if options.cut:
+        whole = whole[:math.floor(len(whole) * 0.6)]
+    with open(options.output, "w") as file:
+        file.write(whole)
+
+
+if __name__ == "__main__":
+    main()
