@@ -61,6 +61,7 @@ void number_siblings(std::vector<Cpu>& cpus) {
 
 std::vector<int> ids_of(const std::vector<Cpu>& cpus) {
   std::vector<int> ids;
+  ids.reserve(cpus.size());
   for (const Cpu& cpu : cpus) ids.push_back(cpu.id);
   return ids;
 }
@@ -79,11 +80,13 @@ std::vector<int> spread_order(std::vector<Cpu> cpus) {
   });
   std::map<std::pair<int, int>, int> taken;
   std::vector<std::tuple<int, int, int, int>> order;  // sibling, turn, node, id
+  order.reserve(cpus.size());
   for (const Cpu& cpu : cpus) {
     order.emplace_back(cpu.sibling, taken[{cpu.sibling, cpu.node}]++, cpu.node, cpu.id);
   }
   std::ranges::sort(order);
   std::vector<int> ids;
+  ids.reserve(order.size());
   for (const auto& place : order) ids.push_back(std::get<3>(place));
   return ids;
 }

@@ -15,6 +15,8 @@ using Values = std::span<const std::string>;
 constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kSecond = 1'000 * kMs;
 constexpr std::int64_t kHour = 3'600 * kSecond;
+constexpr std::int64_t kDay = 24 * kHour;
+constexpr std::int64_t kWeek = 7 * kDay;
 
 constexpr Limits kThreads{.low = 1, .high = 1024};
 constexpr Limits kDepths{.low = 1, .high = 65'536};
@@ -134,14 +136,12 @@ constexpr RunOptionSpec kSpecs[] = {
        o.repetitions = std::uint32_t(parse_number(v[0], {.low = 1, .high = 1000}));
      }},
     {"duration", "TIME", "Measured time of a repetition: 300ms, 2s, 1m", kHow, Place::kRun, false,
-     [](RunOptions& o, Values v) { o.duration_ns = parse_duration(v[0], 10 * kMs, 24 * kHour); }},
+     [](RunOptions& o, Values v) { o.duration_ns = parse_duration(v[0], 10 * kMs, kDay); }},
     {"warmup", "TIME", "Before it, not measured", kHow, Place::kRun, false,
      [](RunOptions& o, Values v) { o.warmup_ns = parse_duration(v[0], 0, kHour); }},
     {"time-budget", "TIME", "For the whole run; divided over rows and repetitions", kHow,
      Place::kRun, false,
-     [](RunOptions& o, Values v) {
-       o.time_budget_ns = parse_duration(v[0], 100 * kMs, 24 * 7 * kHour);
-     }},
+     [](RunOptions& o, Values v) { o.time_budget_ns = parse_duration(v[0], 100 * kMs, kWeek); }},
     {"latency", "NAME", "Time stamps: auto, full, sampled, off", kHow, Place::kRow, false,
      [](RunOptions& o, Values v) {
        o.rows.latency = one_of<LatencyMode, 4>(v[0], parse_latency_mode, "latency mode",
