@@ -45,11 +45,9 @@ fs::path find_reports_directory() {
 }
 
 void become_python(const std::vector<std::string>& arguments) {
-  const std::string directory = find_reports_directory();
-  const char* path = std::getenv("PYTHONPATH");
-  const std::string search = path == nullptr ? directory : directory + ":" + path;
-  setenv("PYTHONPATH", search.c_str(), 1);
-  std::vector<const char*> argv{kPython, "-m", "reports"};
+  // By its path rather than by -m, which would prefer a directory `reports` where the user is.
+  const std::string package = find_reports_directory() / "reports";
+  std::vector<const char*> argv{kPython, package.c_str()};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   argv.push_back(nullptr);
   execv(kPython, const_cast<char* const*>(argv.data()));

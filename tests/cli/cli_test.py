@@ -350,8 +350,11 @@ def test_report_is_done_by_the_reports_package(tmp_path):
     package.mkdir()
     (package / "__main__.py").write_text("import sys\nprint(sys.argv[1:], sys.executable)\n"
                                          "sys.exit(3)\n")
+    elsewhere = tmp_path / "elsewhere" / "reports"  # of the user, and no package of ours
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "__main__.py").write_text("raise SystemExit(9)\n")
     done = aioscope("report", "a.jsonl", "-o", "b c.html", "--help", expect=3,
-                    env={"AIOSCOPE_REPORTS": str(tmp_path)})
+                    cwd=elsewhere.parent, env={"AIOSCOPE_REPORTS": str(tmp_path)})
     assert done.stdout == "['report', 'a.jsonl', '-o', 'b c.html', '--help'] /usr/bin/python3\n"
 
 
