@@ -248,8 +248,8 @@ def _cpu_lane(axes, lane, row, colour):
                   zorder=4)
 
 
-PERCENTILES = [(0.5, "50 %"), (0.9, "90 %"), (0.99, "99 %"), (0.999, "99.9 %"),
-               (0.9999, "99.99 %"), (0.99999, "99.999 %"), (0.999999, "99.9999 %")]
+PERCENTILES = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"),
+               (0.99999, "p99.999"), (0.999999, "p99.9999")]
 CELL_FOOT_INCHES = 0.52
 CELL_LEFT_INCHES = 0.72
 
@@ -342,12 +342,24 @@ def _latency_cell(axes, curves, look, bounds):
                 _marker(axes, _nines(fraction), value, style, "per-thread")
     modes = sorted({row.latency_mode for row, curve in curves if curve})
     axes.set_xlim(0, furthest * 1.04)
-    ticks = [(x, label) for x, label in ((_nines(f), label) for f, label in PERCENTILES)
-             if x <= furthest * 1.04]
-    axes.set_xticks([x for x, _ in ticks], [label for _, label in ticks])
-    log_axis(axes, "y", bounds, units.time_tick)
-    axes.set_xlabel(f"share of the operations (latency mode {', '.join(modes) or 'off'})")
+    _percentile_ticks(axes, furthest * 1.04)
+    log_axis(axes, "y", bounds, units.time_tick, margin=1.5)
+    axes.set_xlabel(f"percentile of the operations (latency mode {', '.join(modes) or 'off'})")
     axes.set_ylabel("latency")
+
+
+def _percentile_ticks(axes, limit):
+    """A tick at each percentile, with its name where it does not touch the one before."""
+    width_inches = axes.get_position().width * WIDTH_INCHES
+    positions, labels, free_from = [], [], 0
+    for fraction, label in PERCENTILES:
+        x = _nines(fraction)
+        half = (len(label) + 1) * CHARACTER_INCHES / 2 * limit / width_inches
+        if x <= limit:
+            positions.append(x)
+            labels.append(label if x - half >= free_from else "")
+            free_from = x + half if labels[-1] else free_from
+    axes.set_xticks(positions, labels)
 
 
 def _count(value):

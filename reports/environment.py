@@ -1,6 +1,7 @@
 """The machine and the build of each run, as rows of a table."""
 
 import json
+import shlex
 
 from . import units
 
@@ -29,8 +30,10 @@ def _caches(caches):
 
 
 def _text(key, value):
-    if value is None or value == "" or value == []:
+    if value is None or value == []:
         return UNKNOWN
+    if value == "":
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if key == "caches" and isinstance(value, list):
@@ -62,7 +65,7 @@ def of_run(run):
             rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
                     if key not in ("target", "label")]
             fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
-    fields["Command"] = " ".join(run.header["command"])
+    fields["Command"] = shlex.join(run.header["command"])
     return fields
 
 

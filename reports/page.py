@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import pathlib
+import shlex
 
 import jinja2
 from markupsafe import Markup
@@ -25,8 +26,8 @@ CAPTIONS = {
                    "repetitions. Scales are logarithmic and differ between targets."),
     "cpu": ("CPU time per operation", "User and system time of the whole process over the "
             "operations of the window. The whisker is the least and the most of the repetitions. "
-            "The black mark is what the harness alone takes in the same layout: what lies right of "
-            "it is the driver and the kernel."),
+            "The upright mark is what the harness alone takes in the same layout: what lies right "
+            "of it is the driver and the kernel."),
     "latency": ("Latency", "From just before the submit call to just after the reap call that "
                 "returned it. Both scales are logarithmic; further right lies the tail. With the "
                 "depth kept full, latency is mostly time in the queue: depth over throughput."),
@@ -115,7 +116,8 @@ def render(summaries):
                                    undefined=jinja2.StrictUndefined, trim_blocks=True,
                                    lstrip_blocks=True)
     templates.filters.update(rate=units.rate, time=units.time, percent=units.percent,
-                             times=units.times, three_digits=units.three_digits)
+                             times=units.times, three_digits=units.three_digits,
+                             shell=shlex.join)
     style = (HERE / "page.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
     views = [_view(number, summary) for number, summary in enumerate(summaries, 1)]

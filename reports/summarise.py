@@ -48,13 +48,15 @@ class Latency:
     def curve(self):
         """[(fraction of the samples, ns that they do not exceed)] as far as percentiles go."""
         count = self.count
+        last = max(0, count - SAMPLES_BEYOND)
         points = []
         seen = 0
         for low in sorted(self.buckets):
-            seen += self.buckets[low]
-            if count - seen < SAMPLES_BEYOND:
+            if seen >= last:
                 break
-            points.append((seen / count, min(low + bucket_width_ns(low) - 1, self.max_ns)))
+            seen += self.buckets[low]
+            points.append((min(seen, last) / count,
+                           min(low + bucket_width_ns(low) - 1, self.max_ns)))
         return points
 
 

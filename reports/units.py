@@ -10,15 +10,18 @@ LARGER_TIMES = ((999.5e6, 1e9, "s"), (999.5e3, 1e6, "ms"), (999.5, 1e3, "\u00b5s
 
 
 def three_digits(value):
-    """Three significant digits, and never an exponent: 0.0213, 1.20, 48.1, 812."""
+    """Of a value of 0 or more. Three significant digits, and never an exponent: 0.0213, 1.20, 812;
+    more of them only in front of the point, where there is no prefix."""
     if value is None:
         return NONE
     if value == 0:
         return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    if decimals > 6:
-        return "<0.000001" if value > 0 else "~0"
-    return f"{value:.{decimals}f}"
+    if value < 0.0001:
+        return "<0.0001"
+    if value >= 1000:
+        return f"{value:.0f}"
+    value = float(f"{value:.2e}")  # 0.9996 is 1.00
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def rate(per_s):

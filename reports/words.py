@@ -42,7 +42,7 @@ def headline(summary):
         span = _span([pair.ratio for pair in pairs],
                      [f"{pair.shared.driver} on {pair.shared.row.config['target_label']}"
                       for pair in pairs], units.times)
-        return f"One shared context runs at {span} the speed of a context per thread{but}"
+        return f"One shared context has {span} the throughput of a context per thread{but}"
     measured = [row for row in summary.measured if row.operations_per_s is not None]
     if not measured:
         return "Nothing was measured"
@@ -57,8 +57,9 @@ def _sharing_sentence(pairs):
     config = pairs[0].shared.row.config
     drivers = [pair.shared.driver for pair in pairs]
     text = (f"{config['submitters']} submitters, {units.size(config['block_size_bytes'])} "
-            f"{config['operation']}: sharing one context leaves "
-            f"{_span([pair.ratio for pair in pairs], drivers, units.times)} of the throughput")
+            f"{config['operation']}: one shared context has "
+            f"{_span([pair.ratio for pair in pairs], drivers, units.times)} the throughput of a "
+            "context per thread")
     costs = [(pair.cpu_ratio, pair.shared.driver) for pair in pairs if pair.cpu_ratio is not None]
     if costs:
         text += (f" and takes {_span(*zip(*costs), units.times)} the CPU time per operation")
@@ -66,8 +67,8 @@ def _sharing_sentence(pairs):
     if pairs[0].ratio_min is None:
         return text + ". One round only: how much of it is chance is not known."
     if clear == len(pairs):
-        return text + ". In every round the same way."
-    return text + f". In {clear} of {len(pairs)} comparisons every round agrees on the direction."
+        return text + ". Every round agrees."
+    return text + f". Every round agrees in {clear or 'none'} of {len(pairs)} comparisons."
 
 
 def _fastest_sentence(rows):

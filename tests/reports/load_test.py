@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pathlib
 
 import pytest
 import synthetic
@@ -47,6 +48,15 @@ def test_good_file(tmp_path):
     assert run.incomplete == ""
     assert [item.measurement["operations_per_s"] for item in run.repetitions] == [1e6]
     assert run.repetitions[0].buckets == {100: 1, 200: 1}
+
+
+def test_golden_file_of_the_writer():
+    path = pathlib.Path(__file__).resolve().parents[1] / "data" / "golden.result.jsonl"
+    run = validate(load(path))
+    kinds = [record["record"] for _, record in load(path).records]
+    assert (len(run.repetitions), len(run.skipped), len(run.failed)) == tuple(
+        kinds.count(kind) for kind in ("repetition", "skipped", "failed"))
+    assert run.repetitions and run.skipped and run.failed and run.incomplete == ""
 
 
 def test_gzip_is_read_like_the_plain_file(tmp_path):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import pathlib
 import re
+import shlex
 import struct
 import subprocess
 from html.parser import HTMLParser
@@ -63,8 +64,8 @@ def words(page):
 
 def test_page_says_what_sharing_costs(small):
     text = words(small)
-    assert re.search(r"One shared context runs at 0\.\d\d× \(io_uring on null\) to 0\.\d\d× "
-                     r"\(libaio on null\) the speed of a context per thread", text)
+    assert re.search(r"One shared context has 0\.\d\d× \(io_uring on null\) to 0\.\d\d× "
+                     r"\(libaio on null\) the throughput of a context per thread", text)
     assert "takes" in text and "the CPU time per operation" in text
     assert "incomplete" not in text.lower()
 
@@ -123,7 +124,9 @@ def test_markup_in_names_stays_text(tmp_path):
                         "cure": HOSTILE})
     page = page_of(tmp_path, records)
     assert page.count("<script") == 1 and "<!--" not in page
-    assert Text(page).text.count(HOSTILE) > 10
+    text = Text(page).text
+    assert text.count(HOSTILE) > 10
+    assert shlex.quote(HOSTILE) in text  # the command can be pasted
 
 
 def test_incomplete_file_is_said_to_be_incomplete(tmp_path):

@@ -96,6 +96,9 @@ def test_curve_ends_where_10_samples_lie_beyond():
     latency = Latency()
     latency.merge({10: 50, 20: 40, 30: 9, 40: 1}, 40)
     assert latency.curve() == [(0.5, 10), (0.9, 20)]
+    latency.merge({30: 100}, 40)  # 20: 90 of 200, 30: 199, of which 190 are shown
+    assert latency.curve() == [(0.25, 10), (0.45, 20), (0.95, 30)]
+    assert latency.percentile_ns(0.95) == 30 and latency.percentile_ns(0.96) is None
 
 
 def test_sharing_is_paired_by_round():

@@ -1,0 +1,48 @@
+"""Numbers as a reader sees them."""
+
+import pytest
+from reports import units
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "\u2013"), (0, "0"), (0.00005, "<0.0001"), (0.000122, "0.000122"), (0.9996, "1.00"),
+    (1.2, "1.20"), (48.06, "48.1"), (99.96, "100"), (812.4, "812"), (4827.3, "4827")])
+def test_three_digits(value, text):
+    assert units.three_digits(value) == text
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "\u2013"), (12, "12.0"), (999.4, "999"), (999.6, "1.00 k"), (56_400, "56.4 k"),
+    (999_600, "1.00 M"), (90e6, "90.0 M"), (1.5e9, "1.50 G")])
+def test_rate(value, text):
+    assert units.rate(value) == text
+
+
+@pytest.mark.parametrize("value, text", [
+    (751, "751 ns"), (7490, "7.49 \u00b5s"), (32.5e6, "32.5 ms"), (2e9, "2.00 s")])
+def test_time(value, text):
+    assert units.time(value) == text
+
+
+@pytest.mark.parametrize("value, text", [(300, "300"), (1e6, "1 M"), (1.5e6, "1.5 M"),
+                                         (100e6, "100 M"), (30_000, "30 k"), (0.5, "0.5")])
+def test_ticks_have_no_empty_zeros(value, text):
+    assert units.rate_tick(value) == text
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "\u2013"), (0, "0.0 %"), (0.0004, "<0.1 %"), (0.0234, "2.3 %"), (0.0996, "10 %"),
+    (0.5876, "59 %")])
+def test_percent(value, text):
+    assert units.percent(value) == text
+
+
+@pytest.mark.parametrize("value, text", [(512, "512 B"), (4096, "4 KiB"), (1 << 28, "256 MiB"),
+                                         (1536, "1.5 KiB")])
+def test_size(value, text):
+    assert units.size(value) == text
+
+
+def test_shorten_keeps_both_ends():
+    assert units.shorten("abcdefghij", 10) == "abcdefghij"
+    assert units.shorten("abcdefghijk", 10) == "abcdef\u2026ijk"
