@@ -173,7 +173,9 @@ class Table {
         [&](std::size_t i) { return number_text(summaries_[i].cpu_user_ns_per_op, "{:.1f}"); });
     add("harness", "share", false,
         [&](std::size_t i) { return percent_text(summaries_[i].harness_share); });
-    if (std::ranges::any_of(shown_, [&](auto i) { return !std::isnan(summaries_[i].scaling); })) {
+    if (std::ranges::any_of(shown_, [&](auto i) {
+          return row(i).submitters > 1 && !std::isnan(summaries_[i].scaling);
+        })) {
       add("scaling", "vs 1", false, [&](std::size_t i) {
         return std::isnan(summaries_[i].scaling) ? "-"
                                                  : fmt::format("{:.2f}x", summaries_[i].scaling);
