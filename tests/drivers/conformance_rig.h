@@ -22,8 +22,8 @@ inline constexpr std::uint64_t kStorageBlocks = 256;  // of the file, or of the 
 // Every row of the registry, the example driver, and the driver $AIOSCOPE_TEST_DRIVER.
 std::vector<const Driver*> drivers_under_test();
 std::string test_name_of(const testing::TestParamInfo<const Driver*>& info);
-// Found by GoogleTest, for its messages.
-void PrintTo(const Driver* driver, std::ostream* out);
+// GoogleTest looks for this name, to say in its messages which driver it was.
+void PrintTo(const Driver* driver, std::ostream* out);  // NOLINT(readability-identifier-naming)
 
 Deadline in_ms(std::int64_t milliseconds);
 std::int64_t now_ns();

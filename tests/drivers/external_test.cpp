@@ -84,6 +84,7 @@ struct Rejected {
   const char* module;
   const char* because;
 };
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name.
 void PrintTo(const Rejected& rejected, std::ostream* out) { *out << rejected.module; }
 
 class ExternalRejected : public testing::TestWithParam<Rejected> {};
