@@ -6,7 +6,8 @@ import pathlib
 import sys
 
 if __package__ in (None, ""):  # started as `python3 PATH/reports`
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    # Instead of PATH/reports, whose modules would shadow others of their names.
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
     __package__ = "reports"
 
 EXIT_OK = 0

@@ -8,13 +8,14 @@ from .panels import overview, run_parameters, scaling, styles, with_rows, worklo
 from .sheet import (CHARACTER_INCHES, MARGIN_INCHES, SEPARATOR, WIDTH_INCHES, Sheet, legend_height,
                     log_axis)
 from .style import FILL, GRID, INK, LINE, MUTED, PAPER
+from .summarise import NULL_DRIVER
 
 LANE_INCHES = 0.3
-PANEL_HEAD_INCHES = 0.5
+PANEL_HEAD_INCHES = 0.62
 PANEL_FOOT_INCHES = 0.5
 HEAD_INCHES = 0.5  # of the sheet, above the legend
 NAME_CHARACTERS = 22
-COLUMN_INCHES = 0.92
+COLUMN_INCHES = 0.86
 NOTHING = "nothing was measured"
 
 
@@ -118,14 +119,19 @@ def _throughput_panel(sheet, top, panel, left, look):
     right = MARGIN_INCHES + COLUMN_INCHES * (len(columns) + (pair is not None))
     axes = _lane_axes(sheet, top, panel, left, right, panel.drivers)
     _panel_head(sheet, top, panel)
-    values = [value for row in panel.measured
+    # The null driver is decades faster: with it on the scale the others would be one spot.
+    rows = [row for row in panel.measured if row.driver != NULL_DRIVER] or panel.measured
+    values = [value for row in rows
               for value in (row.operations_per_s_min, row.operations_per_s_max)]
     log_axis(axes, "x", values, units.rate_tick)
     axes.set_xlabel("operations per second, logarithmic")
     edge = WIDTH_INCHES - right
     for i, name in enumerate([*columns, *(["ratio"] if pair else [])]):
-        sheet.text(edge + COLUMN_INCHES * (i + 1) - 0.05, top + PANEL_HEAD_INCHES - 0.08, name,
-                   ha="right", color=MUTED)
+        workload, _, counts = name.partition(" ")
+        for line, text in enumerate((workload, counts) if counts else ("", workload)):
+            sheet.text(edge + COLUMN_INCHES * (i + 1) - 0.05,
+                       top + PANEL_HEAD_INCHES - 0.21 + 0.14 * line, text, ha="right",
+                       color=MUTED)
     for lane, driver in enumerate(panel.drivers):
         _throughput_lane(axes, panel, lane, driver, look[driver])
         y = top + PANEL_HEAD_INCHES + LANE_INCHES * (lane + 0.5)
@@ -150,6 +156,9 @@ def _throughput_lane(axes, panel, lane, driver, style):
         rates = [row.operations_per_s for _, row in rows]
         axes.plot([min(rates), max(rates)], [lane, lane], color=style[0], alpha=0.35, linewidth=3,
                   solid_capstyle="butt", zorder=1)
+    if any(row.operations_per_s > axes.get_xlim()[1] for _, row in rows):
+        axes.plot([0.99], [lane], marker=">", color=style[0], linestyle="none", clip_on=False,
+                  transform=axes.get_yaxis_transform())
     for i, row in rows:
         # A little apart, so that neither hides the other where they are equal.
         y = lane + 0.32 * ((i + 0.5) / len(panel.layouts) - 0.5)

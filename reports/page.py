@@ -23,7 +23,8 @@ CAPTIONS = {
     "throughput": ("Throughput", "Each driver on its line: the filled mark is a context per "
                    "thread, the hollow one a context that all submitters share; the bar between "
                    "them is what sharing changes. Whiskers run from the least to the most of the "
-                   "repetitions. Scales are logarithmic and differ between targets."),
+                   "repetitions. Scales are logarithmic and differ between targets; an arrow "
+                   "stands for the null driver where it lies beyond them."),
     "cpu": ("CPU time per operation", "User and system time of the whole process over the "
             "operations of the window. The whisker is the least and the most of the repetitions. "
             "The upright mark is what the harness alone takes in the same layout: what lies right "

@@ -50,7 +50,7 @@ def parameters(config):
     if config["reap_min"] != 1:
         text += f", reap min {config['reap_min']}"
     if config["rate_per_s"]:
-        text += f", open loop {units.rate(config['rate_per_s'])}/s {config['arrival']}"
+        text += f", open loop {units.rate_tick(config['rate_per_s'])}op/s {config['arrival']}"
     if config["verify"]:
         text += ", verified"
     if config["latency"] != "auto":

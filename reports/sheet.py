@@ -95,24 +95,33 @@ def legend_height(entries):
     return 0.19 * rows
 
 
-def log_ticks(low, high):
-    """Round numbers within a range of logarithms, at most about eight."""
-    decades = math.log10(high / low)
-    digits = (1,) if decades > 2.5 else (1, 3) if decades > 1.7 else (1, 2, 5)
-    if decades < 0.7:
-        digits = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+TICK_DIGITS = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5),
+               (1, 3), (1,)]
+TICK_INCHES = {"x": 0.55, "y": 0.26}  # that a label needs
+
+
+def log_ticks(low, high, most):
+    """At most `most` round numbers between `low` and `high`, as evenly as they come."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    step = max(1, math.ceil((last - first) / 8))
-    ticks = [digit * 10.0 ** exponent for exponent in range(first, last + 1, step)
-             for digit in digits]
-    return [tick for tick in ticks if low <= tick <= high]
+    steps = [(digits, 1) for digits in TICK_DIGITS] + [((1,), step) for step in range(2, 19)]
+    for digits, step in steps:
+        ticks = [digit * 10.0 ** exponent for exponent in range(first, last + 1, step)
+                 for digit in digits]
+        ticks = [tick for tick in ticks if low <= tick <= high]
+        gaps = [math.log10(b / a) for a, b in zip(ticks, ticks[1:])]
+        if not gaps or min(gaps) * most >= math.log10(high / low):
+            break
+    return ticks
 
 
 def log_axis(axes, which, values, to_text, margin=1.25):
     """A logarithmic axis around the values, ticks as `to_text` says."""
     positive = [value for value in values if value is not None and value > 0]
     low, high = min(positive) / margin, max(positive) * margin
-    ticks = log_ticks(low, high)
+    box = axes.get_position()
+    width, height = axes.figure.get_size_inches()
+    inches = box.width * width if which == "x" else box.height * height
+    ticks = log_ticks(low, high, inches / TICK_INCHES[which])
     axis = axes.xaxis if which == "x" else axes.yaxis
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)

@@ -33,11 +33,12 @@ LINE = {"per-thread": "-", "shared": (0, (4, 1.6)), "aggregate": (0, (1, 1.2)),
 
 
 def driver_styles(drivers):
-    """{driver: (colour, marker)}. Known drivers look the same in every figure of every report; the
-    others are told apart within this one."""
-    others = sorted(set(drivers) - KNOWN.keys())
+    """{driver: (colour, marker)}. Known drivers look the same in every report, the others in every
+    figure of this one."""
     styles = {driver: KNOWN[driver] for driver in drivers if driver in KNOWN}
-    for i, driver in enumerate(others):
-        marker = SPARE_MARKERS[(i // len(SPARE_COLOURS) + i) % len(SPARE_MARKERS)]
-        styles[driver] = (SPARE_COLOURS[i % len(SPARE_COLOURS)], marker)
+    taken = [colour for colour, _ in styles.values()]
+    spare = sorted(SPARE_COLOURS, key=taken.count)  # those that nobody has first
+    for i, driver in enumerate(sorted(set(drivers) - KNOWN.keys())):
+        marker = SPARE_MARKERS[(i // len(spare) + i) % len(SPARE_MARKERS)]
+        styles[driver] = (spare[i % len(spare)], marker)
     return styles
