@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
 #include "drivers/kioctx/clock.h"
@@ -152,7 +151,8 @@ void Kioctx<S>::kiocb_free(Request* req) {
 
 // v3.7: up to 32 requests are allocated without the lock, then get their slots and their places in
 // active_reqs under it. The room is what the ring has free, less what is in flight and will come to
-// it.
+// it. That can be below zero: a request that completed at once is counted twice, as an event and as
+// active, until its submitter has put it. (The kernel took this for a BUG.)
 template <Stage S>
 std::uint32_t Kioctx<S>::kiocb_batch_refill(KiocbBatch& batch) {
   std::uint32_t allocated = std::min(batch.count, kKiocbBatchSize);
@@ -166,8 +166,8 @@ std::uint32_t Kioctx<S>::kiocb_batch_refill(KiocbBatch& batch) {
   // Acquire: the reaper has read the events that it moved head past. Pairs with aio_read_evt().
   const std::uint32_t head = this->ring_pages->head.load(std::memory_order_acquire) % nr;
   const std::uint32_t end = this->ring_pages->tail.load(std::memory_order_relaxed);
-  const auto avail = std::int64_t((head + nr - 1 - end) % nr) - this->reqs_active;
-  if (avail < 0) std::abort();  // more in flight than the ring has room for: the count is broken
+  const std::int64_t room = std::int64_t((head + nr - 1 - end) % nr) - this->reqs_active;
+  const auto avail = std::uint32_t(std::max<std::int64_t>(room, 0));
   while (allocated > avail) {
     Request* req = batch.head;
     batch.head = req->ki_batch_next;

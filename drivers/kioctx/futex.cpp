@@ -1,6 +1,7 @@
 #include "drivers/kioctx/futex.h"
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@ int futex_wait(const void* word, std::uint32_t expected, std::int64_t until_ns) 
 void futex_wake(const void* word, int count) {
   ++system_calls;
   syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+}
+
+void yield_cpu() {
+  ++system_calls;
+  sched_yield();
 }
 
 }  // namespace aioscope::kioctx

@@ -18,4 +18,7 @@ int futex_wait(const void* word, std::uint32_t expected, std::int64_t until_ns);
 // Wakes up to `count` sleepers. The word is not read: it may be gone by now.
 void futex_wake(const void* word, int count);
 
+// Lets other threads that are ready have the CPU: sched_yield(2).
+void yield_cpu();
+
 }  // namespace aioscope::kioctx

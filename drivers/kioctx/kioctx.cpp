@@ -1,5 +1,7 @@
 #include "drivers/kioctx/kioctx.h"
 
+#include <cstddef>
+
 #include "drivers/kioctx/aio_cancel.h"
 #include "drivers/kioctx/aio_complete.h"
 #include "drivers/kioctx/aio_read_events.h"
@@ -8,6 +10,26 @@
 
 namespace aioscope::kioctx {
 namespace {
+
+using V37 = PackedFields<Kioctx<kStageV37>, Mm<kStageV37>>;
+static_assert(offsetof(V37, ctx_lock) == 1 * kCacheline,
+              "v3.7: what the lookup reads and writes fills line 0, with the wait queue in it");
+static_assert(offsetof(V37, ring_pages) == 2 * kCacheline,
+              "v3.7: ctx_lock and all that it guards but the tail fill line 1");
+static_assert(offsetof(V37, tail) < 3 * kCacheline,
+              "v3.7: the reapers' lock and the completions' tail share line 2");
+
+using Series = OwnCachelineFields<Kioctx<kStageSeries>, Mm<kStageSeries>>;
+static_assert(offsetof(Series, reqs_available) % kCacheline == 0 &&
+                  offsetof(Series, ctx_lock) == offsetof(Series, reqs_available) + kCacheline,
+              "series: slots are borrowed by every CPU, and nothing else lies on their line");
+static_assert(offsetof(Series, ring_lock) == offsetof(Series, ctx_lock) + kCacheline,
+              "series: a cancellable request disturbs neither submitters nor reapers");
+static_assert(offsetof(Series, wait) / kCacheline == offsetof(Series, ring_lock) / kCacheline,
+              "series: completions read `wait` from the line of the reapers' mutex, as they did");
+static_assert(offsetof(Series, tail) == offsetof(Series, ring_lock) + kCacheline &&
+                  sizeof(Series) == offsetof(Series, tail) + kCacheline,
+              "series: the tail, which is a lock, moves between completions with nothing else");
 
 constexpr std::uint32_t kMaxEvents = 0x10000000 / kIoEventBytes;
 

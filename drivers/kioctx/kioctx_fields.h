@@ -1,4 +1,5 @@
-// The fields of a context, and on which cachelines they lie: the two layouts of the series.
+// The fields of a context, and on which cachelines they lie: the two layouts of the series. A few
+// fields are only here so that the others lie where they lay.
 #pragma once
 
 #include <atomic>
@@ -29,8 +30,9 @@ struct alignas(kCacheline) PackedFields {
   PackedFields(Process& process, const RingSize& size)
       : mm(&process),
         max_reqs(size.nr_events),
+        mmap_base(alloc_ring(size)),
         mmap_size(std::uint64_t{size.nr_pages} * kPageSize),
-        ring_pages(alloc_ring(size)),
+        ring_pages(mmap_base),
         nr_pages(size.nr_pages),
         nr_events(size.nr_events) {}
 
@@ -48,7 +50,7 @@ struct alignas(kCacheline) PackedFields {
   ListHead active_reqs;          // guarded by ctx_lock
   ListHead run_list;             // guarded by ctx_lock
   std::uint32_t max_reqs;
-  AioRing* mmap_base = nullptr;
+  AioRing* mmap_base;
   std::uint64_t mmap_size;
 
   // Line 2.

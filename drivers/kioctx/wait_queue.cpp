@@ -65,6 +65,7 @@ void WaitQueueHead::wake(int exclusive_entries) {
 }
 
 int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
+  yield_cpu();
   TaskState expected = TaskState::kInterruptible;
   // Acquire on failure: what the waker did, pairs with wake().
   if (!entry.state.compare_exchange_strong(expected, TaskState::kSleeping,

@@ -70,8 +70,10 @@ inline void set_current_state(WaitQueueEntry& entry, TaskState state) {
   entry.state.exchange(state, std::memory_order_seq_cst);  // pairs with WaitQueueHead::wake
 }
 
-// Sleeps while the entry is INTERRUPTIBLE, until CLOCK_MONOTONIC `until_ns` or kForever. Returns 0
-// (woken, perhaps for nothing), -ETIMEDOUT or -EINTR. The state is RUNNING afterwards.
+// Gives up the CPU, as the kernel's schedule() does: first for one turn of those who wait to run,
+// so that a waker who comes meanwhile need not enter the kernel, and then to sleep. Sleeps while
+// the entry is INTERRUPTIBLE, until CLOCK_MONOTONIC `until_ns` or kForever. Returns 0 (woken,
+// perhaps for nothing), -ETIMEDOUT or -EINTR. The state is RUNNING afterwards.
 int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns);
 
 }  // namespace aioscope::kioctx

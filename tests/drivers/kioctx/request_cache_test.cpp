@@ -1,0 +1,66 @@
+#include "drivers/kioctx/request_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdint>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace aioscope::kioctx {
+namespace {
+
+// A type for each test, since the cache is one per type and process.
+template <int kTest>
+struct Object {
+  std::array<std::uint64_t, 24> words;
+};
+
+TEST(RequestCache, HandsOutEachOnce) {
+  using T = Object<0>;
+  std::set<void*> held;
+  for (int i = 0; i < 1000; ++i) {
+    void* memory = RequestCache<T>::allocate();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(memory) % kCacheline, 0u);
+    EXPECT_TRUE(held.insert(memory).second);
+  }
+  for (void* memory : held) RequestCache<T>::free(::new (memory) T);
+}
+
+TEST(RequestCache, TakesTheDepotsLockOncePerMagazineAtMost) {
+  using T = Object<1>;
+  std::vector<T*> objects(6400);
+  for (T*& object : objects) object = ::new (RequestCache<T>::allocate()) T;
+  lock_counts = {};
+  for (T* object : objects) RequestCache<T>::free(object);
+  for (T*& object : objects) object = ::new (RequestCache<T>::allocate()) T;
+  EXPECT_LE(lock_count(LockSite::kRequestDepot).acquisitions, 2u * 6400 / 64);
+  lock_counts = {};
+  for (int i = 0; i < 10'000; ++i) {
+    RequestCache<T>::free(objects[0]);
+    objects[0] = ::new (RequestCache<T>::allocate()) T;
+  }
+  EXPECT_EQ(lock_count(LockSite::kRequestDepot).acquisitions, 0u) << "at a magazine's border";
+  for (T* object : objects) RequestCache<T>::free(object);
+}
+
+// Allocated on one thread and freed on the other, as by completions: memory must come back.
+TEST(RequestCache, MemoryTravelsBack) {
+  using T = Object<2>;
+  std::set<void*> seen;
+  for (int round = 0; round < 50; ++round) {
+    std::vector<T*> objects;
+    for (int i = 0; i < 640; ++i) {
+      objects.push_back(::new (RequestCache<T>::allocate()) T);
+      seen.insert(objects.back());
+    }
+    std::thread([&] {
+      for (T* object : objects) RequestCache<T>::free(object);
+    }).join();
+  }
+  EXPECT_LE(seen.size(), 640u + 4 * 64) << "memory freed elsewhere was not used again";
+}
+
+}  // namespace
+}  // namespace aioscope::kioctx
