@@ -1,6 +1,8 @@
 #include "drivers/kioctx/wait_queue.h"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 
 #include "drivers/kioctx/futex.h"
 
@@ -47,21 +49,33 @@ void WaitQueueHead::unlink(WaitQueueEntry& entry) {
   entry.linked.store(false, std::memory_order_release);  // pairs with finish_wait
 }
 
+// The sleepers are called when the lock is free again: it is the first thing they want.
 void WaitQueueHead::wake(int exclusive_entries) {
-  const SpinLockGuard guard(lock_, LockSite::kWaitLock);
-  ListNode* next = nullptr;
-  for (ListNode* node = queue_.get_next(); node != &queue_; node = next) {
-    next = node->get_next();
-    auto& entry = static_cast<WaitQueueEntry&>(*node);
-    const bool exclusive = entry.exclusive;
-    // Acquire and release: pairs with set_current_state().
-    const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_acq_rel);
-    if (was == TaskState::kRunning) continue;  // woken by another, or not yet asleep: it will look
-    const void* word = &entry.state;
-    if (entry.autoremove) unlink(entry);
-    if (was == TaskState::kSleeping) futex_wake(word, 1);
-    if (exclusive && --exclusive_entries == 0) return;
+  std::array<const void*, 16> asleep;
+  std::size_t count = 0;
+  {
+    const SpinLockGuard guard(lock_, LockSite::kWaitLock);
+    ListNode* next = nullptr;
+    for (ListNode* node = queue_.get_next(); node != &queue_; node = next) {
+      next = node->get_next();
+      auto& entry = static_cast<WaitQueueEntry&>(*node);
+      const bool exclusive = entry.exclusive;
+      // Acquire and release: pairs with set_current_state().
+      const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_acq_rel);
+      if (was == TaskState::kRunning) continue;  // woken by another, or not yet asleep: it looks
+      const void* word = &entry.state;
+      if (entry.autoremove) unlink(entry);
+      if (was == TaskState::kSleeping) {
+        if (count < asleep.size()) {
+          asleep[count++] = word;
+        } else {
+          futex_wake(word, 1);
+        }
+      }
+      if (exclusive && --exclusive_entries == 0) break;
+    }
   }
+  for (std::size_t i = 0; i < count; ++i) futex_wake(asleep[i], 1);
 }
 
 int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
