@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 class ResultFile : public testing::Test {
- protected:
+ public:
   ResultFile() {
     char name[] = "/tmp/aioscope_result_XXXXXX";
     directory_ = mkdtemp(name);
@@ -30,6 +30,7 @@ class ResultFile : public testing::Test {
   }
   ~ResultFile() override { fs::remove_all(directory_); }
 
+ protected:
   std::vector<Json> records(const fs::path& path) const {
     std::ifstream file(path);
     std::vector<Json> result;
