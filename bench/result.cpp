@@ -105,7 +105,8 @@ std::string_view cure_of_write(int error) {
 
 double supported_percentile_ns(const LatencyHistogram& latency, double fraction) {
   constexpr double kBeyond = 10;
-  if (double(latency.count()) * (1 - fraction) < kBeyond) {
+  constexpr double kRounding = 1e-6;  // 100 * (1 - 0.9) is less than 10 in binary
+  if (double(latency.count()) * (1 - fraction) < kBeyond - kRounding) {
     return std::numeric_limits<double>::quiet_NaN();
   }
   return latency.percentile_ns(fraction);

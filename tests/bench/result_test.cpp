@@ -147,6 +147,9 @@ TEST(SupportedPercentile, NeedsTenOperationsBeyondIt) {
   histogram.record(100, 1);
   EXPECT_EQ(supported_percentile_ns(histogram, 0.99), 100);
   EXPECT_TRUE(std::isnan(supported_percentile_ns(histogram, 0.999)));
+  LatencyHistogram hundred;
+  hundred.record(100, 100);
+  EXPECT_EQ(supported_percentile_ns(hundred, 0.90), 100);
 }
 
 }  // namespace
