@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ostream>
@@ -25,8 +26,14 @@ constexpr bool kThreadSanitizer = false;
 Registry& registry() {
   static Registry registry = [] {
     Registry all;
-    all.load(AIOSCOPE_EXAMPLE_DRIVER);
-    if (const char* path = std::getenv("AIOSCOPE_TEST_DRIVER")) all.load(path);
+    try {
+      all.load(AIOSCOPE_EXAMPLE_DRIVER);
+      if (const char* path = std::getenv("AIOSCOPE_TEST_DRIVER")) all.load(path);
+    } catch (const SetupError& error) {
+      // Called before main(), to name the tests: nobody else would say it.
+      std::fprintf(stderr, "%s\n", error.what());
+      std::exit(2);
+    }
     return all;
   }();
   return registry;
