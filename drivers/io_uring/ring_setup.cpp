@@ -128,15 +128,19 @@ RingSetup::RingSetup(const RingRecipe& recipe, const ContextOptions& options) {
 RingSetup::~RingSetup() { io_uring_queue_exit(&ring_); }
 
 void RingSetup::open_ring(unsigned wanted, std::uint32_t depth) {
+  // The kernel's thread gives SQEs back after a round, so that of one round, at most `depth`, all
+  // may have been reaped and none be free yet. Twice as many are never all taken by what is not in
+  // flight, which would be back-pressure with nothing to reap.
+  const bool sqpoll = (wanted & IORING_SETUP_SQPOLL) != 0;
+  const std::uint32_t sq_entries = std::min(std::bit_ceil(depth) * (sqpoll ? 2 : 1), kMaxSqEntries);
   // No more than `depth` are ever in flight, so that a CQ of this size cannot overflow.
-  const std::uint32_t cq_entries = std::bit_ceil(depth);
+  const std::uint32_t cq_entries = std::max(std::bit_ceil(depth), sq_entries);
   for (std::size_t dropped = 0;; ++dropped) {
     io_uring_params params{};
     params.flags = wanted;
     params.cq_entries = cq_entries;
-    if ((wanted & IORING_SETUP_SQPOLL) != 0) params.sq_thread_idle = kSqThreadIdleMs;
-    const int error =
-        -io_uring_queue_init_params(std::min(cq_entries, kMaxSqEntries), &ring_, &params);
+    if (sqpoll) params.sq_thread_idle = kSqThreadIdleMs;
+    const int error = -io_uring_queue_init_params(sq_entries, &ring_, &params);
     if (error == 0) {
       flags_ = wanted;
       sq_thread_idle_ms_ = params.sq_thread_idle;
