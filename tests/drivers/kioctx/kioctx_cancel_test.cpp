@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "drivers/kioctx/char_files.h"
+#include "drivers/kioctx/rcu.h"
 #include "tests/drivers/kioctx/pending_file.h"
 #include "tests/drivers/kioctx/stages.h"
 
@@ -145,6 +146,25 @@ TYPED_TEST(KioctxCancel, DestroyWakesAReaper) {
   reaper.join();
   this->id_ = 0;
   EXPECT_EQ(result, -EINVAL);
+}
+
+// refcounting: who looks a context up is in a read section, and what he finds must not end before
+// he has a reference.
+TYPED_TEST(KioctxCancel, DestroyWaitsForLookups) {
+  if (!TestFixture::kStage.refcounting) GTEST_SKIP() << "v3.7 refuses a context without users";
+  this->setup(8);
+  std::atomic<bool> looking{false};
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    const RcuReadGuard guard;
+    looking = true;
+    std::this_thread::sleep_for(milliseconds(50));
+    done = true;
+  });
+  while (!looking) std::this_thread::yield();
+  this->destroy();
+  EXPECT_TRUE(done);
+  reader.join();
 }
 
 TYPED_TEST(KioctxCancel, OnlyOneDestroySucceedsWhileOthersUseIt) {

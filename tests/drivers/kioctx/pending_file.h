@@ -1,6 +1,8 @@
 // A file whose requests wait until a test completes them: what a device is to a driver.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <deque>
@@ -55,6 +57,7 @@ class PendingFile {
     return -kEIocbQueued;
   }
   static void cancel(Kiocb* req) {
+    EXPECT_FALSE(kiocb_clear_cancel_fn(req)) << "a worker would take what is being cancelled";
     {
       PendingFile& self = of(req);
       const std::lock_guard guard(self.mutex_);

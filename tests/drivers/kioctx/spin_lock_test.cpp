@@ -57,6 +57,7 @@ TEST(SpinLock, WaitersSleepAndAreWoken) {
       lock.lock(LockSite::kRingLock);
       EXPECT_EQ(lock_count(LockSite::kRingLock).contended, 1u);
       EXPECT_GT(system_calls, before) << "it spun for the whole time";
+      EXPECT_LT(system_calls, before + 100) << "it was refused its sleep";
       lock.unlock();
     });
   }
