@@ -168,11 +168,10 @@ std::uint32_t Kioctx<S>::kiocb_batch_refill(KiocbBatch& batch) {
   const std::uint32_t end = this->ring_pages->tail.load(std::memory_order_relaxed);
   const std::int64_t room = std::int64_t((head + nr - 1 - end) % nr) - this->reqs_active;
   const auto avail = std::uint32_t(std::max<std::int64_t>(room, 0));
-  while (allocated > avail) {
+  for (; batch.head != nullptr && allocated > avail; --allocated) {
     Request* req = batch.head;
     batch.head = req->ki_batch_next;
     RequestCache<Request>::free(req);
-    --allocated;
   }
   for (Request* req = batch.head; req != nullptr; req = req->ki_batch_next) {
     req->ActiveNode::insert_after(&this->active_reqs);

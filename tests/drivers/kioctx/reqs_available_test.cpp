@@ -66,10 +66,11 @@ TEST(RingSize, StrandedSlotsAreUnderHalf) {
 }
 
 class ReqsAvailable : public testing::Test {
- protected:
+ public:
   ReqsAvailable() : cpu_(alloc_percpu()) {}
   ~ReqsAvailable() override { free_percpu(cpu_); }
 
+ protected:
   bool get() { return get_reqs_available(cpu_, global_, kBatch); }
   void put(std::uint32_t count) { put_reqs_available(cpu_, global_, kBatch, count); }
 

@@ -29,6 +29,7 @@ using EveryStage = AllStages<std::make_index_sequence<kStages.size()>>::Types;
 
 struct StageNames {
   template <class T>
+  // NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name.
   static std::string GetName(int) {
     std::string name(kStages[T::kStageIndex].name);
     for (char& c : name) {
