@@ -1,6 +1,7 @@
 // Completing: the event goes to the ring, and who waits for it is woken.
 #pragma once
 
+#include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
 
@@ -12,6 +13,7 @@ inline constexpr int kTailSpins = 100;
 template <Stage S>
 constinit const KiocbOperations Kioctx<S>::kKiocbOperations{
     .complete = complete_kiocb,
+    .complete_batch = complete_kiocb_batch,
     .set_cancel_fn =
         [](Kiocb* req, KiocbCancel cancel) {
           request(req).ki_ctx->set_cancel_fn(request(req), cancel);
@@ -23,6 +25,11 @@ constinit const KiocbOperations Kioctx<S>::kKiocbOperations{
 template <Stage S>
 void Kioctx<S>::complete_kiocb(Kiocb* req, std::int64_t result) {
   request(req).ki_ctx->complete(request(req), result);
+}
+
+template <Stage S>
+void Kioctx<S>::complete_kiocb_batch(std::span<CompletedKiocb> completed) {
+  for (const CompletedKiocb& done : completed) complete_kiocb(done.req, done.result);
 }
 
 // Writes the event at index `at` and returns the index behind it. Needs the producers' lock.
@@ -85,14 +92,14 @@ void Kioctx<S>::complete_locked(Request& req, std::int64_t result) {
 // sees the flag.
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
-  LockCount& count = lock_count(LockSite::kTail);
-  ++count.acquisitions;
+  ++lock_count(LockSite::kTail).acquisitions;
+  count_shared_rmw(2);  // to lock and to unlock
   // Acquire and release: pairs with unlock_tail(), of the holder before and of the holder now.
   std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acq_rel);
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }
-  ++count.contended;
+  const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
     seen = this->tail.exchange(kTailLocked, std::memory_order_acq_rel);  // pairs: as above

@@ -29,6 +29,7 @@ void DelayedWork::cancel_sync() {
 
 // Sleeps on the value that `changes_` had under the lock, so that no change is missed.
 void DelayedWork::serve() {
+  const ServiceThread counted;
   for (;;) {
     lock_.lock(LockSite::kWorkLock);
     const bool cancelled = cancelled_;

@@ -120,6 +120,7 @@ Kiocb* FileWorkers::take() {
 }
 
 void FileWorkers::serve() {
+  const ServiceThread counted;
   while (Kiocb* req = take()) {
     aio_complete(req, transfer(*req, static_cast<OpenFile*>(req->ki_filp->private_data)->fd));
   }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "drivers/kioctx/file.h"
 #include "drivers/kioctx/list.h"
@@ -13,8 +14,15 @@ namespace aioscope::kioctx {
 // request off whatever it waits in, and complete it.
 using KiocbCancel = void (*)(Kiocb*);
 
+// An I/O that is done: bytes, or -errno.
+struct CompletedKiocb {
+  Kiocb* req;
+  std::int64_t result;
+};
+
 struct KiocbOperations {
   void (*complete)(Kiocb*, std::int64_t result);
+  void (*complete_batch)(std::span<CompletedKiocb>);  // all of these operations
   void (*set_cancel_fn)(Kiocb*, KiocbCancel);
   bool (*clear_cancel_fn)(Kiocb*);
   void (*kick)(Kiocb*);
@@ -32,6 +40,10 @@ struct Kiocb {
 
 // The I/O is done (bytes, or -errno); the request may be gone when this returns. From any thread.
 inline void aio_complete(Kiocb* req, std::int64_t result) { req->ki_ops->complete(req, result); }
+
+// The same for what one interrupt of a device found done, from any contexts; may reorder the span.
+// batch-completion posts all events of one context together; the other stages one by one.
+void aio_complete_batch(std::span<CompletedKiocb> completed);
 
 // From now on the request may be cancelled, by `cancel`.
 inline void kiocb_set_cancel_fn(Kiocb* req, KiocbCancel cancel) {

@@ -105,6 +105,7 @@ class Kioctx : public KioctxFields<S> {
   void unlock_tail(std::uint32_t end);
   std::uint32_t put_event(std::uint32_t at, const Request& req, std::int64_t result);
   static void complete_kiocb(Kiocb* req, std::int64_t result);
+  static void complete_kiocb_batch(std::span<CompletedKiocb> completed);
 
   // aio_cancel.h
   Request* lookup_kiocb(std::uint64_t data);

@@ -3,6 +3,7 @@
 #include <array>
 #include <bit>
 
+#include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 
 namespace aioscope::kioctx {
@@ -14,7 +15,7 @@ constexpr int kSpins = 100;
 }  // namespace
 
 void SpinLock::lock_contended(LockSite site) {
-  ++lock_count(site).contended;
+  const ContendedWait contended(site);
   for (int spin = 0; spin < kSpins; ++spin) {
     cpu_relax();
     if (locked_.load(std::memory_order_relaxed) == 0 && try_lock()) return;

@@ -23,7 +23,7 @@
 #include <cstdint>
 
 #include "drivers/kioctx/barrier.h"
-#include "drivers/kioctx/lock_count.h"
+#include "drivers/kioctx/counts.h"
 
 namespace aioscope::kioctx {
 
@@ -31,6 +31,7 @@ class SpinLock {
  public:
   void lock(LockSite site) {
     ++lock_count(site).acquisitions;
+    count_shared_rmw();
     if (!try_lock()) lock_contended(site);
   }
 

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "drivers/kioctx/char_files.h"
-#include "drivers/kioctx/lock_count.h"
+#include "drivers/kioctx/counts.h"
 #include "tests/drivers/kioctx/pending_file.h"
 #include "tests/drivers/kioctx/stages.h"
 
@@ -16,7 +16,7 @@ std::uint64_t taken(LockSite site) { return lock_count(site).acquisitions; }
 // Without the depot of free requests, whose lock a thread takes at most once per 64 of them.
 std::uint64_t taken_in_all() {
   std::uint64_t sum = 0;
-  for (const LockCount& count : lock_counts) sum += count.acquisitions;
+  for (const LockCount& count : counts.locks) sum += count.acquisitions;
   return sum - taken(LockSite::kRequestDepot);
 }
 
@@ -26,7 +26,7 @@ class KioctxLocks : public StageTest<T> {
   void SetUp() override {
     file_ = device_.install(this->files_);
     this->setup(128);
-    lock_counts = {};
+    counts.reset();
   }
 
   PendingFile device_;
@@ -52,7 +52,7 @@ TYPED_TEST(KioctxLocks, OnSubmit) {
 
 TYPED_TEST(KioctxLocks, OnCompletion) {
   ASSERT_EQ(this->submit(this->reads(this->file_, kCount)).submitted, kCount);
-  lock_counts = {};
+  counts.reset();
   this->device_.complete_all();
   EXPECT_EQ(taken(LockSite::kWaitLock), 0u) << "nobody waits";
   if (TestFixture::kStage == kStageV37) {
@@ -68,7 +68,7 @@ TYPED_TEST(KioctxLocks, OnCompletion) {
 TYPED_TEST(KioctxLocks, OnReap) {
   ASSERT_EQ(this->submit(this->reads(this->file_, kCount)).submitted, kCount);
   this->device_.complete_all();
-  lock_counts = {};
+  counts.reset();
   EXPECT_EQ(this->reap(kCount).size(), kCount);
   EXPECT_EQ(taken(LockSite::kRingLock), TestFixture::kStage.bulk_reap ? 1u : kCount);
   EXPECT_EQ(taken_in_all(), taken(LockSite::kRingLock));

@@ -32,11 +32,11 @@ TEST(RequestCache, TakesTheDepotsLockOncePerMagazineAtMost) {
   using T = Object<1>;
   std::vector<T*> objects(6400);
   for (T*& object : objects) object = ::new (RequestCache<T>::allocate()) T;
-  lock_counts = {};
+  counts.reset();
   for (T* object : objects) RequestCache<T>::free(object);
   for (T*& object : objects) object = ::new (RequestCache<T>::allocate()) T;
   EXPECT_LE(lock_count(LockSite::kRequestDepot).acquisitions, 2u * 6400 / 64);
-  lock_counts = {};
+  counts.reset();
   for (int i = 0; i < 10'000; ++i) {
     RequestCache<T>::free(objects[0]);
     objects[0] = ::new (RequestCache<T>::allocate()) T;

@@ -7,7 +7,7 @@
 
 #include "drivers/kioctx/delayed_work.h"
 #include "drivers/kioctx/kiocb.h"
-#include "drivers/kioctx/lock_count.h"
+#include "drivers/kioctx/counts.h"
 #include "tests/drivers/kioctx/stages.h"
 
 namespace aioscope::kioctx {
@@ -66,7 +66,7 @@ TEST_F(Retry, IsNotCalledAgainBeforeTheKick) {
 TEST_F(Retry, AReaperRunsItItself) {
   ASSERT_EQ(submit(reads(number_, 1)).submitted, 1u);
   kick_iocb(file_.waiting);
-  lock_counts = {};
+  counts.reset();
   expect_one_event(reap(1, 1, in_ms(20'000)));  // long before the worker, a tenth of a second away
   EXPECT_GE(lock_count(LockSite::kCtxLockRetry).acquisitions, 1u);
 }

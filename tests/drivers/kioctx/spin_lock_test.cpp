@@ -31,7 +31,7 @@ TEST(SpinLock, LetsOneInAtATime) {
 
 TEST(SpinLock, CountsAcquisitionsAtTheirSite) {
   SpinLock lock;
-  lock_counts = {};
+  counts.reset();
   for (int i = 0; i < 3; ++i) const SpinLockGuard guard(lock, LockSite::kWaitLock);
   EXPECT_EQ(lock_count(LockSite::kWaitLock).acquisitions, 3u);
   EXPECT_EQ(lock_count(LockSite::kWaitLock).contended, 0u);
