@@ -17,7 +17,9 @@ struct Alias {
   std::string_view name;
   std::string_view target;
 };
-constexpr std::array<Alias, 1> kAliases{{{"kioctx", "kioctx@series"}}};
+constexpr std::array<Alias, 2> kAliases{{
+    {"kioctx", "kioctx@series"}, {"kioctx@xchg-tail", "kioctx@series"},  // the patch that ends it
+}};
 
 }  // namespace
 

@@ -16,34 +16,52 @@ typename Kioctx<S>::Request* Kioctx<S>::lookup_kiocb(std::uint64_t data) {
   return nullptr;
 }
 
-// Needs ctx_lock, and lets go of it around the cancel function. Returns 0 when that was called:
-// then the request completes without an event. Else -EINVAL.
+// Needs ctx_lock. Gives the caller the right to call `cancel`, and a reference. 0 or -EINVAL.
 //
-// The right to call it goes to one thread: whoever takes the function out of ki_cancel, be it a
-// canceller, the completion (lazy_cancel), or the file when it begins to work on the request.
+// The right goes to one thread: whoever takes the function out of ki_cancel, be it a canceller, the
+// completion (lazy-cancel), or the file when it begins to work on the request. mainline has no
+// value for "cancelled" and lets a completion be: the request posts its event in any case, and is
+// off the list so that nobody cancels it twice.
 template <Stage S>
-int Kioctx<S>::kiocb_cancel(Request& req, IoEvent* result) {
-  KiocbCancel cancel = req.ki_cancel.load(std::memory_order_relaxed);
-  if constexpr (S.lazy_cancel) {
+int Kioctx<S>::mark_cancelled(Request& req, KiocbCancel& cancel) {
+  if constexpr (S.lazy_cancel && !S.event_for_cancelled) {
+    cancel = req.ki_cancel.load(std::memory_order_relaxed);
     do {
       if (cancel == nullptr || cancel == kKiocbCancelled) return -EINVAL;
     } while (!req.ki_cancel.compare_exchange_weak(cancel, kKiocbCancelled,
                                                   std::memory_order_acq_rel,
                                                   std::memory_order_relaxed));  // pairs: complete()
-    req.ki_users.fetch_add(1, std::memory_order_relaxed);
   } else {
     cancel = req.ki_cancel.exchange(nullptr, std::memory_order_acq_rel);  // pairs: clear_cancel_fn
     if (cancel == nullptr) return -EINVAL;
-    req.ki_flags.fetch_or(RetryFields::Flags::kCancelled, std::memory_order_relaxed);
+    if constexpr (S.event_for_cancelled) {
+      req.ActiveNode::remove();
+    } else {
+      req.ki_flags.fetch_or(FlagFields::kCancelled, std::memory_order_relaxed);
+    }
+  }
+  if constexpr (S.lockless_put) {
+    req.ki_users.fetch_add(1, std::memory_order_relaxed);
+  } else {
     ++req.ki_users;
   }
+  return 0;
+}
+
+// Needs ctx_lock, and lets go of it around the cancel function. Returns 0 when that was called:
+// then the request completes without an event, but for mainline's -EINPROGRESS. Else -EINVAL.
+template <Stage S>
+int Kioctx<S>::kiocb_cancel(Request& req, IoEvent* result) {
+  KiocbCancel cancel = nullptr;
+  if (const int error = mark_cancelled(req, cancel); error != 0) return error;
   this->ctx_lock.unlock();
   const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
-  *result = {data, data, -ECANCELED, 0};
+  if constexpr (!S.event_for_cancelled) *result = {data, data, -ECANCELED, 0};
+  schedule_point("cancel: marked, not yet told");
   cancel(&req);
   aio_put_req(req);
   this->ctx_lock.lock(LockSite::kCtxLockCancel);
-  return 0;
+  return S.event_for_cancelled ? -EINPROGRESS : 0;
 }
 
 template <Stage S>
@@ -53,7 +71,7 @@ int Kioctx<S>::io_cancel(std::uint64_t data, IoEvent* result) {
   return req == nullptr ? -EINVAL : kiocb_cancel(*req, result);
 }
 
-// lazy_cancel: only now does the request enter the list, and with it ctx_lock the I/O's path.
+// lazy-cancel: only now does the request enter the list, and with it ctx_lock the I/O's path.
 template <Stage S>
 void Kioctx<S>::set_cancel_fn(Request& req, KiocbCancel cancel) {
   if constexpr (S.lazy_cancel) {

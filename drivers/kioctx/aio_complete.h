@@ -1,6 +1,10 @@
 // Completing: the event goes to the ring, and who waits for it is woken.
 #pragma once
 
+#include <algorithm>
+#include <functional>
+
+#include "drivers/kioctx/aio_slots.h"
 #include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
@@ -27,17 +31,23 @@ void Kioctx<S>::complete_kiocb(Kiocb* req, std::int64_t result) {
   request(req).ki_ctx->complete(request(req), result);
 }
 
+// batch-completion: those of one context together, in the order in which they came.
 template <Stage S>
 void Kioctx<S>::complete_kiocb_batch(std::span<CompletedKiocb> completed) {
-  for (const CompletedKiocb& done : completed) complete_kiocb(done.req, done.result);
-}
-
-// Writes the event at index `at` and returns the index behind it. Needs the producers' lock.
-template <Stage S>
-std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::int64_t result) {
-  const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
-  this->ring_pages->events()[at] = {data, data, result, 0};
-  return ++at >= this->nr_events ? 0 : at;
+  if constexpr (!S.batch_completion) {
+    for (const CompletedKiocb& done : completed) complete_kiocb(done.req, done.result);
+  } else {
+    const auto context = [](const CompletedKiocb& done) { return request(done.req).ki_ctx; };
+    std::ranges::stable_sort(completed, std::less<>(), context);
+    while (!completed.empty()) {
+      Kioctx* ctx = context(completed.front());
+      const auto end = std::ranges::find_if(
+          completed, [&](const CompletedKiocb& done) { return context(done) != ctx; });
+      const auto count = std::size_t(end - completed.begin());
+      ctx->complete_batch(completed.first(count));
+      completed = completed.subspan(count);
+    }
+  }
 }
 
 // The read section keeps the context: its last request may be gone, and its slots all back, before
@@ -45,42 +55,160 @@ std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::in
 template <Stage S>
 void Kioctx<S>::complete(Request& req, std::int64_t result) {
   const RcuReadGuard guard;
-  if constexpr (!S.xchg_tail) {
-    complete_locked(req, result);
+  if constexpr (!S.lazy_cancel) {
+    complete_under_ctx_lock(req, result);
   } else {
-    if (req.ActiveNode::get_next() != nullptr) {
-      const SpinLockGuard lock(this->ctx_lock, LockSite::kCtxLockListed);
-      req.ActiveNode::remove();
-    }
-    // Who comes first, canceller or completion: pairs with kiocb_cancel().
-    if (req.ki_cancel.exchange(kKiocbCancelled, std::memory_order_acq_rel) != kKiocbCancelled) {
-      unlock_tail(put_event(lock_tail(), req, result));
+    unlist(req);
+    std::uint32_t available = 0;
+    if (posts_event(req)) {
+      available = post_event(req, result);
+      if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
-      // To the global number: the per-CPU ones may be being folded by the teardown.
-      this->reqs_available.fetch_add(1, std::memory_order_release);  // pairs: wait_for_all_slots
-      smp_mb_after_atomic();
+      put_slot_of_cancelled();
     }
-    // A full barrier has been above, so that the sleeper is seen or has seen the event.
-    if (this->wait.active()) this->wait.wake_up();
+    schedule_point("complete: posted, sleepers not looked for");
+    wake_reapers(available);
     aio_put_req(req);
   }
 }
 
-// v3.7: everything under ctx_lock, the wake-up of a reaper included.
+// batch-completion: one update of the ring and one look for sleepers, for requests of this context.
 template <Stage S>
-void Kioctx<S>::complete_locked(Request& req, std::int64_t result) {
+void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
+  const RcuReadGuard guard;
+  for (const CompletedKiocb& done : completed) unlist(request(done.req));
+  std::uint32_t available = 0;
+  if constexpr (S.xchg_tail) {
+    std::uint32_t end = lock_tail();
+    for (const CompletedKiocb& done : completed) {
+      if (posts_event(request(done.req))) {
+        end = put_event(end, request(done.req), done.result);
+      } else {
+        put_slot_of_cancelled();
+      }
+    }
+    unlock_tail(end);
+  } else {
+    for (const CompletedKiocb& done : completed) {
+      if (posts_event(request(done.req))) {
+        available = std::max(available, post_event(request(done.req), done.result));
+      } else {
+        put_slot_of_cancelled();
+      }
+    }
+  }
+  wake_reapers(available);
+  for (const CompletedKiocb& done : completed) aio_put_req(request(done.req));
+}
+
+// lazy-cancel: takes the request off active_reqs, if it is the rare one that is on it.
+template <Stage S>
+void Kioctx<S>::unlist(Request& req) {
+  if (req.ActiveNode::get_next() == nullptr) return;
+  const SpinLockGuard lock(this->ctx_lock, LockSite::kCtxLockListed);
+  req.ActiveNode::remove();
+}
+
+// lazy-cancel: who comes first, canceller or completion? In mainline both have an event.
+template <Stage S>
+bool Kioctx<S>::posts_event(Request& req) {
+  if constexpr (S.event_for_cancelled) return true;
+  // Pairs with kiocb_cancel().
+  return req.ki_cancel.exchange(kKiocbCancelled, std::memory_order_acq_rel) != kKiocbCancelled;
+}
+
+// Until lazy-cancel: everything under ctx_lock, the wake-up of a reaper included.
+template <Stage S>
+void Kioctx<S>::complete_under_ctx_lock(Request& req, std::int64_t result) {
   const SpinLockGuard guard(this->ctx_lock, LockSite::kCtxLockComplete);
-  if (req.RunNode::prev != nullptr && !req.RunNode::empty()) req.RunNode::remove();
-  const bool cancelled =
-      (req.ki_flags.load(std::memory_order_relaxed) & RetryFields::Flags::kCancelled) != 0;
-  if (!cancelled) {
+  if constexpr (!S.no_retry) {
+    if (req.RunNode::prev != nullptr && !req.RunNode::empty()) req.RunNode::remove();
+  }
+  if ((req.ki_flags.load(std::memory_order_relaxed) & FlagFields::kCancelled) == 0) {
     this->tail = put_event(this->tail, req, result);
-    // Release: the event. Pairs with aio_read_evt().
+    // Release: the event. Pairs with aio_read_evt() and aio_read_events_ring().
     this->ring_pages->tail.store(this->tail, std::memory_order_release);
   }
-  aio_put_req_locked(req);
+  if constexpr (S.lockless_put) {
+    unbatch(req);
+    aio_put_req(req);
+  } else {
+    aio_put_req_locked(req);
+  }
   smp_mb();  // the tail before the look at the queue; pairs with set_current_state()
   if (this->wait.active()) this->wait.wake_up();
+}
+
+// Writes the event at index `at` and returns the index behind it. Needs the producers' lock.
+template <Stage S>
+std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::int64_t result) {
+  const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
+  this->ring_pages->events()[at] = {data, data, result, 0};
+  schedule_point("complete: event written, tail not");
+  return ++at >= this->nr_events ? 0 : at;
+}
+
+// Returns how many events there are now, where wake-ups ask for it: in the whole ring (mainline) or
+// in the ring of this CPU (percpu-rings).
+template <Stage S>
+std::uint32_t Kioctx<S>::post_event(const Request& req, std::int64_t result) {
+  if constexpr (S.percpu_rings) {
+    const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
+    return this->rings.push({data, data, result, 0});
+  } else if constexpr (S.xchg_tail) {
+    unlock_tail(put_event(lock_tail(), req, result));
+    if constexpr (S.mutation == Mutation::kSlotAtCompletion) put_slots(1);
+    return 0;
+  } else {
+    return post_under_completion_lock(req, result);
+  }
+}
+
+template <Stage S>
+std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int64_t result) {
+  const SpinLockGuard guard(this->completion_lock, LockSite::kCompletionLock);
+  const std::uint32_t end = put_event(this->tail, req, result);
+  this->tail = end;
+  // Release: the event. Pairs with aio_read_events_ring() and aio_read_evt().
+  this->ring_pages->tail.store(end, std::memory_order_release);
+  if constexpr (!S.slots_at_completion) {
+    return 0;
+  } else {
+    // Acquire: the reaper has read the events that it moved head past. Pairs with
+    // aio_read_events_ring().
+    const std::uint32_t head = this->ring_pages->head.load(std::memory_order_acquire);
+    const std::uint32_t posted = this->completed_events.load(std::memory_order_relaxed) + 1;
+    this->completed_events.store(posted, std::memory_order_relaxed);
+    if constexpr (S.mutation == Mutation::kSlotAtCompletion) {
+      put_slots(1);
+    } else {
+      if (posted > 1) refill_reqs_available(head, end);
+    }
+    return end > head ? end - head : end + this->nr_events - head;
+  }
+}
+
+// A full barrier between the event and the look at the queue pairs with the sleeper's between the
+// queue and the look at the ring: the sleeper is seen, or has seen the event. The producers' locks
+// differ in what they leave to do.
+template <Stage S>
+void Kioctx<S>::wake_reapers(std::uint32_t available) {
+  if constexpr (S.percpu_rings) {
+    smp_mb_common();  // pairs with MinWaitQueueHead::prepare_to_wait
+    if (this->wait.wants(available)) this->wait.wake_up_for(available);
+  } else {
+    if constexpr (S.xchg_tail) {
+      smp_mb_after_atomic();
+    } else {
+      smp_mb();
+    }
+    if (!this->wait.active()) return;
+    if constexpr (S.min_nr_wakeups) {
+      this->wait.wake_up_for(available);
+    } else {
+      this->wait.wake_up();
+    }
+  }
 }
 
 // The tail as the producers' lock. One line holds both, and it moves once per completion.
@@ -120,6 +248,7 @@ template <Stage S>
 void Kioctx<S>::unlock_tail(std::uint32_t end) {
   // Release: the events. Pairs with aio_read_events_ring().
   this->ring_pages->tail.store(end, std::memory_order_release);
+  schedule_point("complete: ring's tail written, lock held");
   this->tail.exchange(end, std::memory_order_acq_rel);  // pairs with lock_tail
   smp_mb_after_atomic();
   if (this->tail_parked.load(std::memory_order_relaxed) != 0) [[unlikely]] {

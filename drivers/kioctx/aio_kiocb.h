@@ -21,15 +21,17 @@ struct RunNode : ListNode {};
 // The value of ki_cancel that says: cancelled or completed, whichever came first.
 inline const auto kKiocbCancelled = reinterpret_cast<KiocbCancel>(~std::uintptr_t{0});
 
-// v3.7: everything here is guarded by ctx_lock, except ki_cancel and the flags, which are also read
-// outside.
-struct RetryFields : RunNode {
+// Until lazy-cancel. Written under ctx_lock, except kCancelled, which is also read outside.
+struct FlagFields {
   enum Flags : std::uint32_t { kKicked = 1, kCancelled = 2 };
   std::atomic<std::uint32_t> ki_flags;
 };
-struct NoRetryFields {};
+struct NoFlagFields {};
 
-// v3.7: a request that is allocated and not yet submitted.
+// v3.7: its place on the run list.
+struct NoRunNode {};
+
+// Until no-batch-alloc: a request that is allocated and not yet submitted.
 template <class Request>
 struct BatchFields {
   Request* ki_batch_next;
@@ -39,7 +41,8 @@ struct NoBatchFields {};
 template <Stage S>
 struct AioKiocb : Kiocb,
                   ActiveNode,
-                  std::conditional_t<S.no_retry, NoRetryFields, RetryFields>,
+                  std::conditional_t<S.no_retry, NoRunNode, RunNode>,
+                  std::conditional_t<S.lazy_cancel, NoFlagFields, FlagFields>,
                   std::conditional_t<S.no_batch_alloc, NoBatchFields, BatchFields<AioKiocb<S>>> {
   using Users = std::conditional_t<S.lockless_put, std::atomic<std::int32_t>, std::int32_t>;
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "drivers/kioctx/aio_slots.h"
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/kioctx_impl.h"
 
@@ -14,19 +15,34 @@ std::int64_t Kioctx<S>::read_events(std::uint32_t min_nr, std::span<IoEvent> eve
   if constexpr (S.hrtimer_wait) {
     return read_events_by_hrtimer(min_nr, events, until_ns);
   } else {
-    std::uint32_t have = 0;
-    for (bool retried = false;; retried = true) {
-      while (have < events.size() && aio_read_evt(events[have])) ++have;
-      if (have >= min_nr) return have;
+    std::uint32_t have = reap(events);
+    if constexpr (!S.no_retry) {
       // A look without the lock: who adds to the list later sees to it that it is run.
-      if (retried || this->run_list.empty()) break;
-      aio_run_all_iocbs();
+      if (have < min_nr && !this->run_list.empty()) {
+        aio_run_all_iocbs();
+        have += reap(events.subspan(have));
+      }
     }
+    if (have >= min_nr) return have;
     return read_events_by_jiffies(min_nr, events, have, until_ns);
   }
 }
 
-// v3.7: one event for a turn of ring_lock, and a store of head for each.
+// What there is, up to what was asked for, without waiting.
+template <Stage S>
+std::uint32_t Kioctx<S>::reap(std::span<IoEvent> events) {
+  if constexpr (S.percpu_rings) {
+    return read_cpu_rings(events);
+  } else if constexpr (S.bulk_reap) {
+    return aio_read_events_ring(events);
+  } else {
+    std::uint32_t count = 0;
+    while (count < events.size() && aio_read_evt(events[count])) ++count;
+    return count;
+  }
+}
+
+// Until bulk-reap: one event for a turn of ring_lock, and a store of head for each.
 template <Stage S>
 bool Kioctx<S>::aio_read_evt(IoEvent& event) {
   AioRing& ring = *this->ring_pages;
@@ -35,18 +51,19 @@ bool Kioctx<S>::aio_read_evt(IoEvent& event) {
   }
   const SpinLockGuard guard(this->ring_lock, LockSite::kRingLock);
   const std::uint32_t head = ring.head.load(std::memory_order_relaxed) % this->nr_events;
-  // Acquire: the event. Pairs with complete_locked().
+  // Acquire: the event. Pairs with the producers.
   if (head == ring.tail.load(std::memory_order_acquire)) return false;
   event = ring.events()[head];
   smp_mb();
-  // Release: the event was read. Pairs with kiocb_batch_refill().
+  // Release: the event was read. Pairs with batch_room().
   ring.head.store((head + 1) % this->nr_events, std::memory_order_release);
+  if constexpr (S.active_until_reaped) put_slots(1);
   return true;
 }
 
-// v3.7's slow path: as an exclusive waiter, queued anew for each event, until a jiffy has come. The
-// timer is set for a whole number of jiffies from the current one, whose beginning has passed
-// already: up to a jiffy early, as it was.
+// Until hrtimer-wait, the slow path: as an exclusive waiter, queued anew for each event, until a
+// jiffy has come. The timer is set for a whole number of jiffies from the current one, whose
+// beginning has passed already: up to a jiffy early, as it was.
 template <Stage S>
 std::int64_t Kioctx<S>::read_events_by_jiffies(std::uint32_t min_nr, std::span<IoEvent> events,
                                                std::uint32_t have, std::int64_t until_ns) {
@@ -61,11 +78,12 @@ std::int64_t Kioctx<S>::read_events_by_jiffies(std::uint32_t min_nr, std::span<I
   WaitQueueEntry entry(false);
   int error = 0;
   while (have < events.size()) {
-    bool got = false;
+    std::uint32_t got = 0;
     this->wait.add_wait_queue_exclusive(entry);
     for (;;) {
       set_current_state(entry, TaskState::kInterruptible);
-      if ((got = aio_read_evt(events[have])) || have >= min_nr) break;
+      got = reap(events.subspan(have, S.bulk_reap ? events.size() - have : 1));
+      if (got > 0 || have >= min_nr) break;
       if (is_dead()) {
         error = -EINVAL;
         break;
@@ -80,24 +98,31 @@ std::int64_t Kioctx<S>::read_events_by_jiffies(std::uint32_t min_nr, std::span<I
     }
     set_current_state(entry, TaskState::kRunning);
     this->wait.remove_wait_queue(entry);
-    if (!got) break;
-    ++have;
+    if (got == 0) break;
+    have += got;
   }
   return have > 0 ? std::int64_t{have} : error;
 }
 
-// bulk_reap: all there is, up to what was asked for, under one mutex and with one store of head.
-// active_until_reaped: with the events their slots come back.
+// bulk-reap: all there is, up to what was asked for, under one mutex and with one store of head.
+// active-until-reaped: with the events their slots come back.
 //
 // head is reduced to the ring and the tail is read with acquire: in 2012 both got lost here, and
 // came back as bug fixes.
 template <Stage S>
 std::uint32_t Kioctx<S>::aio_read_events_ring(std::span<IoEvent> events) {
+  if (events.empty()) return 0;
   const SpinLockGuard guard(this->ring_lock, LockSite::kRingLock);
   AioRing& ring = *this->ring_pages;
   const std::uint32_t nr = this->nr_events;
-  std::uint32_t head = ring.head.load(std::memory_order_relaxed) % nr;
-  // Acquire: the events. Pairs with unlock_tail().
+  std::uint32_t head = ring.head.load(std::memory_order_relaxed);
+  if constexpr (S.mutation != Mutation::kNoHeadClamp) head %= nr;
+  [[maybe_unused]] IoEvent read_early;
+  if constexpr (S.mutation == Mutation::kNoReadBarrier) {
+    read_early = ring.events()[head];
+    schedule_point("reap: event read, tail not");
+  }
+  // Acquire: the events. Pairs with the producers.
   const std::uint32_t end = ring.tail.load(std::memory_order_acquire) % nr;
   std::uint32_t count = 0;
   while (head != end && count < events.size()) {
@@ -108,27 +133,58 @@ std::uint32_t Kioctx<S>::aio_read_events_ring(std::span<IoEvent> events) {
     head = (head + run) % nr;
   }
   if (count == 0) return 0;
-  ring.head.store(head, std::memory_order_release);  // the user's to read; slots order the rest
-  put_reqs_available(this->cpu, this->reqs_available, this->req_batch, count);
+  if constexpr (S.mutation == Mutation::kNoReadBarrier) events.front() = read_early;
+  schedule_point("reap: events read, head not written");
+  // Release: the events were read. Pairs with batch_room() and the refill of slots; where slots
+  // come back below, they order it.
+  ring.head.store(head, std::memory_order_release);
+  if constexpr (S.active_until_reaped && !S.slots_at_completion &&
+                S.mutation != Mutation::kSlotAtCompletion) {
+    put_slots(count);
+  }
   return count;
 }
 
-// hrtimer_wait: not exclusive, so that every completion wakes all who sleep; the first waker takes
+// percpu-rings.
+template <Stage S>
+std::uint32_t Kioctx<S>::read_cpu_rings(std::span<IoEvent> events) {
+  if (events.empty()) return 0;
+  const SpinLockGuard guard(this->ring_lock, LockSite::kRingLock);
+  const std::uint32_t count = this->rings.pop(events);
+  if (count > 0) put_slots(count);
+  return count;
+}
+
+// percpu-rings: a completion knows only how many events the ring of its CPU has. When `min_nr` are
+// there in all, some ring has at least its share of them, rounded up; whoever brings a ring to that
+// share wakes the sleeper, who counts for himself. So he may be woken for too few, and never sleeps
+// while there are enough.
+template <Stage S>
+void Kioctx<S>::prepare_to_read(WaitQueueEntry& entry, std::uint32_t min_nr) {
+  if constexpr (S.percpu_rings) {
+    min_nr = (min_nr + this->rings.rings() - 1) / this->rings.rings();
+  }
+  this->wait.prepare_to_wait(entry, S.min_nr_wakeups ? min_nr : 0);
+}
+
+// hrtimer-wait: not exclusive, so that every completion wakes all who sleep; the first waker takes
 // them off the queue, and the completions after it find it empty. The time is exact to the clock.
+// min_nr_wakeups: only a completion that makes it enough wakes.
 template <Stage S>
 std::int64_t Kioctx<S>::read_events_by_hrtimer(std::uint32_t min_nr, std::span<IoEvent> events,
                                                std::int64_t until_ns) {
   std::uint32_t have = 0;
   const auto enough = [&] {
-    have += aio_read_events_ring(events.subspan(have));
+    have += reap(events.subspan(have));
     return have >= min_nr || is_dead();
   };
   int error = 0;
-  if (!enough()) {
+  if (!enough() && (until_ns != 0 || !S.min_nr_wakeups)) {
     WaitQueueEntry entry(true);
     for (;;) {
-      this->wait.prepare_to_wait(entry);
-      if (enough() || error != 0 || until_ns == 0) break;
+      prepare_to_read(entry, min_nr - have);
+      if (enough() || error != 0) break;
+      if (until_ns == 0 && S.mutation != Mutation::kTimerForZero) break;
       error = schedule_until(entry, until_ns);
     }
     this->wait.finish_wait(entry);

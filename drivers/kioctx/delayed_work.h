@@ -14,10 +14,16 @@ class DelayedWork {
  public:
   using Function = void (*)(void*);
 
-  DelayedWork(Function function, void* argument) : function_(function), argument_(argument) {}
+  DelayedWork() = default;
   ~DelayedWork() { cancel_sync(); }
   DelayedWork(const DelayedWork&) = delete;
   DelayedWork& operator=(const DelayedWork&) = delete;
+
+  // What to call. Before the first queue().
+  void init(Function function, void* argument) {
+    function_ = function;
+    argument_ = argument;
+  }
 
   // Calls the function `delay_ns` from now, unless it is queued already. Thread-safe.
   void queue(std::int64_t delay_ns);
@@ -30,8 +36,8 @@ class DelayedWork {
 
   static constexpr std::int64_t kIdle = INT64_MAX;  // as a due time; sleeping until then is forever
 
-  const Function function_;
-  void* const argument_;
+  Function function_ = nullptr;
+  void* argument_ = nullptr;
   SpinLock lock_;
   std::int64_t due_ns_ = kIdle;            // guarded by lock_
   bool cancelled_ = false;                 // guarded by lock_

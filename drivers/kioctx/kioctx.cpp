@@ -1,17 +1,14 @@
 #include "drivers/kioctx/kioctx.h"
 
 #include <cstddef>
+#include <utility>
 
-#include "drivers/kioctx/aio_cancel.h"
-#include "drivers/kioctx/aio_complete.h"
-#include "drivers/kioctx/aio_read_events.h"
-#include "drivers/kioctx/aio_setup.h"
-#include "drivers/kioctx/aio_submit.h"
+#include "drivers/kioctx/kioctx_calls.h"
 
 namespace aioscope::kioctx {
 namespace {
 
-using V37 = PackedFields<Kioctx<kStageV37>, Mm<kStageV37>>;
+using V37 = PackedFields<kStageV37>;
 static_assert(offsetof(V37, ctx_lock) == 1 * kCacheline,
               "v3.7: what the lookup reads and writes fills line 0, with the wait queue in it");
 static_assert(offsetof(V37, ring_pages) == 2 * kCacheline,
@@ -19,9 +16,11 @@ static_assert(offsetof(V37, ring_pages) == 2 * kCacheline,
 static_assert(offsetof(V37, tail) < 3 * kCacheline,
               "v3.7: the reapers' lock and the completions' tail share line 2");
 
-using Series = OwnCachelineFields<Kioctx<kStageSeries>, Mm<kStageSeries>>;
-static_assert(offsetof(Series, reqs_available) % kCacheline == 0 &&
-                  offsetof(Series, ctx_lock) == offsetof(Series, reqs_available) + kCacheline,
+using Series = OwnCachelineFields<kStageSeries>;
+static_assert(offsetof(Series, reqs_available) / kCacheline + 1 ==
+                      offsetof(Series, ctx_lock) / kCacheline &&
+                  offsetof(Series, nr_pages) / kCacheline <
+                      offsetof(Series, reqs_available) / kCacheline,
               "series: slots are borrowed by every CPU, and nothing else lies on their line");
 static_assert(offsetof(Series, ring_lock) == offsetof(Series, ctx_lock) + kCacheline,
               "series: a cancellable request disturbs neither submitters nor reapers");
@@ -31,73 +30,32 @@ static_assert(offsetof(Series, tail) == offsetof(Series, ring_lock) + kCacheline
                   sizeof(Series) == offsetof(Series, tail) + kCacheline,
               "series: the tail, which is a lock, moves between completions with nothing else");
 
-constexpr std::uint32_t kMaxEvents = 0x10000000 / kIoEventBytes;
+using Flat = FlatFields<stage_with_patches(10)>;
+static_assert(offsetof(Flat, ring_lock) % kCacheline == 0 &&
+                  offsetof(Flat, tail) == offsetof(Flat, ring_lock) + kCacheline,
+              "flat-ring: reapers and completions have a line each; all else is packed");
+static_assert(offsetof(Flat, wait) / kCacheline == 0 && offsetof(Flat, users) / kCacheline == 0,
+              "flat-ring: lookups still write the line that completions read");
 
-// A context found by its identity, for the length of one call.
-template <Stage S>
-class FoundIoctx {
- public:
-  explicit FoundIoctx(AioContextId id) : ctx_(Kioctx<S>::lookup_ioctx(id)) {}
-  FoundIoctx(const FoundIoctx&) = delete;
-  FoundIoctx& operator=(const FoundIoctx&) = delete;
-  ~FoundIoctx() {
-    if (ctx_ != nullptr) ctx_->put_ioctx();
-  }
-  explicit operator bool() const { return ctx_ != nullptr; }
-  Kioctx<S>* operator->() const { return ctx_; }
+using Mainline = OwnCachelineFields<kStageMainline>;
+static_assert(offsetof(Mainline, completed_events) / kCacheline ==
+                      offsetof(Mainline, tail) / kCacheline &&
+                  offsetof(Mainline, completion_lock) / kCacheline ==
+                      offsetof(Mainline, tail) / kCacheline,
+              "mainline: what completion_lock guards lies with it");
 
- private:
-  Kioctx<S>* const ctx_;
-};
+template <std::size_t... kIndex>
+constexpr std::array<StageCalls, kAllStages> all_calls(std::index_sequence<kIndex...>) {
+  return {kCallsOf<kStages[kIndex].stage>...};
+}
 
 }  // namespace
 
-template <Stage S>
-int Aio<S>::io_setup(std::uint32_t nr_events, AioContextId* id) {
-  if (nr_events == 0 || nr_events > kMaxEvents) return -EINVAL;
-  Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
-  *id = ctx->id();
-  ctx->put_ioctx();
-  return 0;
-}
+constinit const std::array<StageCalls, kAllStages> kStageCalls =
+    all_calls(std::make_index_sequence<kAllStages>{});
 
-template <Stage S>
-IoSubmitResult Aio<S>::io_submit(AioContextId id, const FileTable& files,
-                                 std::span<const Iocb> iocbs) {
-  const FoundIoctx<S> ctx(id);
-  if (!ctx) return {.error = EINVAL};
-  return ctx->do_io_submit(files, iocbs);
+AioRing* ring_of(AioContextId id) {
+  return reinterpret_cast<AioRing*>(id & ((std::uint64_t{1} << kTableIndexShift) - 1));
 }
-
-template <Stage S>
-std::int64_t Aio<S>::io_getevents(AioContextId id, std::uint32_t min_nr, std::span<IoEvent> events,
-                                  std::int64_t until_ns) {
-  const FoundIoctx<S> ctx(id);
-  if (!ctx || min_nr > events.size()) return -EINVAL;
-  return ctx->read_events(min_nr, events, until_ns);
-}
-
-template <Stage S>
-int Aio<S>::io_cancel(AioContextId id, std::uint64_t data, IoEvent* result) {
-  const FoundIoctx<S> ctx(id);
-  return ctx ? ctx->io_cancel(data, result) : -EINVAL;
-}
-
-template <Stage S>
-int Aio<S>::io_destroy(AioContextId id) {
-  const FoundIoctx<S> ctx(id);
-  if (!ctx) return -EINVAL;
-  ctx->kill_ioctx();
-  return 0;
-}
-
-template <Stage S>
-ContextInfo Aio<S>::io_describe(AioContextId id) {
-  const FoundIoctx<S> ctx(id);
-  return ctx ? ctx->info() : ContextInfo{};
-}
-
-template struct Aio<kStageV37>;
-template struct Aio<kStageSeries>;
 
 }  // namespace aioscope::kioctx

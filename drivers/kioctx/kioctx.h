@@ -5,6 +5,7 @@
 // requests.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,6 +16,7 @@
 namespace aioscope::kioctx {
 
 using AioContextId = std::uint64_t;
+struct AioRing;
 
 enum class IocbCommand : std::uint8_t { kPread, kPwrite, kNoop };
 
@@ -66,18 +68,35 @@ struct Aio {
                                    std::int64_t until_ns);
 
   // Cancels the request whose Iocb had `data`. Returns 0: `result` is its event, which will not
-  // come by io_getevents(). Or -EINVAL: no such request, or it cannot be cancelled (any more).
+  // come by io_getevents(); or, mainline, -EINPROGRESS: its event will come. Or -EINVAL: no such
+  // request, or it cannot be cancelled (any more).
   static int io_cancel(AioContextId id, std::uint64_t data, IoEvent* result);
 
   // Cancels what can be, waits for the rest, and frees the context when the last call in it
-  // returns. Returns 0, or -EINVAL: no such context.
+  // returns. Returns 0, or -EINVAL: no such context, or, mainline, another io_destroy() came first.
   static int io_destroy(AioContextId id);
 
   // All zero when there is no such context.
   static ContextInfo io_describe(AioContextId id);
 };
 
-extern template struct Aio<kStageV37>;
-extern template struct Aio<kStageSeries>;
+// The calls of one stage as a value, for whoever chooses the stage at run time.
+struct StageCalls {
+  int (*io_setup)(std::uint32_t, AioContextId*);
+  IoSubmitResult (*io_submit)(AioContextId, const FileTable&, std::span<const Iocb>);
+  std::int64_t (*io_getevents)(AioContextId, std::uint32_t, std::span<IoEvent>, std::int64_t);
+  int (*io_cancel)(AioContextId, std::uint64_t, IoEvent*);
+  int (*io_destroy)(AioContextId);
+  ContextInfo (*io_describe)(AioContextId);
+};
+template <Stage S>
+inline constexpr StageCalls kCallsOf{Aio<S>::io_setup,  Aio<S>::io_submit,  Aio<S>::io_getevents,
+                                     Aio<S>::io_cancel, Aio<S>::io_destroy, Aio<S>::io_describe};
+// Of kStages, in their order.
+extern const std::array<StageCalls, kAllStages> kStageCalls;
+
+// The ring of a context, which its identity tells as in the kernel. A user may reap from it in user
+// space: read the events between head and tail, and move head. Not in percpu-rings.
+AioRing* ring_of(AioContextId id);
 
 }  // namespace aioscope::kioctx

@@ -21,7 +21,6 @@
 namespace aioscope {
 namespace {
 
-using kioctx::Aio;
 using kioctx::Iocb;
 using kioctx::IocbCommand;
 using kioctx::IoEvent;
@@ -73,25 +72,23 @@ class SystemCallCount {
   const std::uint64_t before_ = kioctx::system_calls;
 };
 
-template <std::size_t kIndex>
 class KioctxContext final : public Context {
-  static constexpr NamedStage kStage = kioctx::kStages[kIndex];
-  using Calls = Aio<kStage.stage>;
-
  public:
-  explicit KioctxContext(const ContextOptions& options) {
+  // Of the stage kStages[index].
+  KioctxContext(std::size_t index, const ContextOptions& options)
+      : stage_(kioctx::kStages[index]), calls_(kioctx::kStageCalls[index]) {
     if (options.depth == 0 || options.depth > kMaxDepth) {
       throw SetupFailure(fmt::format("kioctx: depth is {}", options.depth),
                          fmt::format("ask for 1 to {}", kMaxDepth));
     }
     for (const File& file : options.files) install(file, options.depth);
-    Calls::io_setup(options.depth, &id_);
+    calls_.io_setup(options.depth, &id_);
   }
-  ~KioctxContext() override { Calls::io_destroy(id_); }
+  ~KioctxContext() override { calls_.io_destroy(id_); }
 
   SubmitResult submit(std::span<const Request> requests) override {
     const SystemCallCount calls;
-    const auto [submitted, error] = Calls::io_submit(id_, files_, iocbs_of(requests));
+    const auto [submitted, error] = calls_.io_submit(id_, files_, iocbs_of(requests));
     return {submitted, error == EAGAIN ? 0 : error, calls.so_far()};
   }
 
@@ -105,7 +102,7 @@ class KioctxContext final : public Context {
     do {
       const auto wanted = std::uint32_t(min > count ? min - count : 0);
       const std::int64_t got =
-          Calls::io_getevents(id_, wanted, events.subspan(count), deadline.monotonic_ns());
+          calls_.io_getevents(id_, wanted, events.subspan(count), deadline.monotonic_ns());
       if (got < 0) {
         error = got == -EINTR ? 0 : std::int32_t(-got);
         break;
@@ -118,13 +115,19 @@ class KioctxContext final : public Context {
 
   CancelResult cancel(Tag tag) override {
     IoEvent event;
-    return Calls::io_cancel(id_, tag, &event) == 0 ? CancelResult::kCancelled
-                                                   : CancelResult::kNotFound;
+    switch (calls_.io_cancel(id_, tag, &event)) {
+      case 0:
+        return CancelResult::kCancelled;
+      case -EINPROGRESS:
+        return CancelResult::kRequested;
+      default:
+        return CancelResult::kNotFound;
+    }
   }
 
   std::string setup() const override {
-    const kioctx::ContextInfo info = Calls::io_describe(id_);
-    std::string text = fmt::format("stage={} nr_events={}", kStage.name, info.nr_events);
+    const kioctx::ContextInfo info = calls_.io_describe(id_);
+    std::string text = fmt::format("stage={} nr_events={}", stage_.name, info.nr_events);
     if (info.req_batch > 0) {
       text += fmt::format(" req_batch={} percpu={}", info.req_batch,
                           kioctx::percpu_uses_rseq() ? "rseq" : "atomic");
@@ -164,12 +167,14 @@ class KioctxContext final : public Context {
   }
 
   // A longer time that is left means that a signal came.
-  static bool back_early(Deadline deadline) {
-    if (kStage.stage.hrtimer_wait || deadline.is_poll() || deadline.is_never()) return false;
+  bool back_early(Deadline deadline) const {
+    if (stage_.stage.hrtimer_wait || deadline.is_poll() || deadline.is_never()) return false;
     const std::int64_t left_ns = deadline.monotonic_ns() - kioctx::monotonic_ns();
     return left_ns > 0 && left_ns <= kioctx::kJiffyNs;
   }
 
+  const NamedStage& stage_;
+  const kioctx::StageCalls& calls_;
   // In this order: a worker may be putting its file when its last completion has been reaped
   // already.
   kioctx::FileTable files_;
@@ -179,7 +184,7 @@ class KioctxContext final : public Context {
 
 template <std::size_t kIndex>
 std::unique_ptr<Context> open(const ContextOptions& options) {
-  return std::make_unique<KioctxContext<kIndex>>(options);
+  return std::make_unique<KioctxContext>(kIndex, options);
 }
 
 template <std::size_t kIndex>

@@ -2,7 +2,8 @@
 // constexpr`.
 //
 // Functions bear the kernel's names. Defined by what they belong to: aio_setup.h (contexts, their
-// references and their end), aio_submit.h, aio_complete.h, aio_cancel.h, aio_read_events.h.
+// references and their end), aio_slots.h (the right to an event), aio_submit.h, aio_retry.h,
+// aio_complete.h, aio_cancel.h, aio_read_events.h.
 #pragma once
 
 #include <cerrno>
@@ -14,21 +15,27 @@
 #include "drivers/kioctx/kioctx.h"
 #include "drivers/kioctx/kioctx_fields.h"
 #include "drivers/kioctx/request_cache.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
-// What the kernel keeps per process: its contexts, newest first.
+// Contexts by index: mainline.
+template <class Context>
+struct IoctxTable {
+  std::uint32_t nr = 0;
+  std::atomic<Context*>* contexts = nullptr;
+};
+
+// What the kernel keeps per process: its contexts, newest first, or in a table.
 template <Stage S>
 struct Mm {
   SpinLock ioctx_lock;
-  std::atomic<Kioctx<S>*> ioctx_list{nullptr};  // walked under RCU, changed under ioctx_lock
+  // Both are walked under RCU and changed under ioctx_lock.
+  std::atomic<Kioctx<S>*> ioctx_list{nullptr};
+  std::atomic<IoctxTable<Kioctx<S>>*> ioctx_table{nullptr};
 };
 template <Stage S>
 inline constinit Mm<S> current_mm{};
-
-template <Stage S>
-using KioctxFields = std::conditional_t<S.own_cachelines, OwnCachelineFields<Kioctx<S>, Mm<S>>,
-                                        PackedFields<Kioctx<S>, Mm<S>>>;
 
 // The value of the tail while a completion has it.
 inline constexpr std::uint32_t kTailLocked = UINT32_MAX;
@@ -55,24 +62,34 @@ class Kioctx : public KioctxFields<S> {
   int io_cancel(std::uint64_t data, IoEvent* result);
 
   // The list's reference is dropped by the first caller, requests are cancelled or waited for: at
-  // once in v3.7, by the last put_ioctx() in `refcounting`.
-  void kill_ioctx();
+  // once until `refcounting`, then by the last put_ioctx(). Returns 0, or mainline's -EINVAL for
+  // all but the first caller. In mainline `all_done` becomes 1, and its futex is woken, when the
+  // last request is gone.
+  int kill_ioctx(std::atomic<std::uint32_t>& all_done);
 
   // v3.7: runs what was kicked. `context` is a Kioctx.
   static void aio_kick_handler(void* context);
 
  private:
-  explicit Kioctx(const RingSize& size) : Fields(current_mm<S>, size) {}
-  ~Kioctx() { free_ring(this->ring_pages); }
+  explicit Kioctx(const RingSize& size);
+  ~Kioctx();
 
   // aio_setup.h
   void hlist_add();
   void hlist_del();
+  void ioctx_add_table();
+  static Kioctx* lookup_in_list(AioContextId id);
+  static Kioctx* lookup_in_table(AioContextId id);
+  void kill_by_refcount();
+  int kill_by_table(std::atomic<std::uint32_t>& all_done);
   void kill_ctx();
   void free_ioctx();
   static void free_ioctx_rcu(void* context);
+  void free_ioctx_reqs();
   void cancel_all();
   void wait_for_all_slots();
+  std::int64_t slots_in_flight() const;
+  std::uint32_t events_in_ring() const;
   bool is_dead() const;
 
   // aio_submit.h
@@ -82,25 +99,44 @@ class Kioctx : public KioctxFields<S> {
   };
   int io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatch& batch);
   Request* aio_get_req(KiocbBatch& batch);
-  std::uint32_t kiocb_batch_refill(KiocbBatch& batch);
-  void kiocb_batch_free(KiocbBatch& batch);
   Request* kiocb_alloc();
   void kiocb_free(Request* req);
   static int aio_setup_iocb(Request& req, const Iocb& iocb);
-  int submit_locked(Request& req);
+  int start_request(Request& req);
   void aio_abort_req(Request& req);
+  // Dropping a reference to a request; the locked form is of the stages before lockless-put and
+  // needs ctx_lock.
+  void aio_put_req(Request& req);
+  void aio_put_req_locked(Request& req);
+
+  // aio_slots.h
+  std::uint32_t kiocb_batch_refill(KiocbBatch& batch);
+  void kiocb_batch_free(KiocbBatch& batch);
+  std::int64_t batch_room() const;
+  void unbatch(Request& req);
+  void wake_teardown();
+  bool get_slot();
+  void put_slots(std::uint32_t count);
+  void put_slot_of_cancelled();
+  void user_refill_reqs_available();
+  void refill_reqs_available(std::uint32_t head, std::uint32_t end);
+
+  // aio_retry.h
+  int submit_locked(Request& req);
   void aio_run_iocb(Request& req);
   bool run_iocbs();
   void aio_run_all_iocbs();
   void kick(Request& req);
 
-  // Dropping a reference to a request; the locked form is v3.7's and needs ctx_lock.
-  void aio_put_req(Request& req);
-  void aio_put_req_locked(Request& req);
-
   // aio_complete.h
   void complete(Request& req, std::int64_t result);
-  void complete_locked(Request& req, std::int64_t result);
+  void complete_under_ctx_lock(Request& req, std::int64_t result);
+  void complete_batch(std::span<CompletedKiocb> completed);
+  void unlist(Request& req);
+  bool posts_event(Request& req);
+  std::uint32_t post_event(const Request& req, std::int64_t result);
+  std::uint32_t post_under_completion_lock(const Request& req, std::int64_t result);
+  void wake_reapers(std::uint32_t available);
   std::uint32_t lock_tail();
   void unlock_tail(std::uint32_t end);
   std::uint32_t put_event(std::uint32_t at, const Request& req, std::int64_t result);
@@ -110,12 +146,16 @@ class Kioctx : public KioctxFields<S> {
   // aio_cancel.h
   Request* lookup_kiocb(std::uint64_t data);
   int kiocb_cancel(Request& req, IoEvent* result);
+  int mark_cancelled(Request& req, KiocbCancel& cancel);
   void set_cancel_fn(Request& req, KiocbCancel cancel);
   static bool clear_cancel_fn(Request& req);
 
   // aio_read_events.h
+  std::uint32_t reap(std::span<IoEvent> events);
   bool aio_read_evt(IoEvent& event);
   std::uint32_t aio_read_events_ring(std::span<IoEvent> events);
+  std::uint32_t read_cpu_rings(std::span<IoEvent> events);
+  void prepare_to_read(WaitQueueEntry& entry, std::uint32_t min_nr);
   std::int64_t read_events_by_jiffies(std::uint32_t min_nr, std::span<IoEvent> events,
                                       std::uint32_t have, std::int64_t until_ns);
   std::int64_t read_events_by_hrtimer(std::uint32_t min_nr, std::span<IoEvent> events,

@@ -55,6 +55,7 @@ const bool percpu_detail::kUseRseq =
     __rseq_size >= offsetof(struct rseq, flags) && std::int32_t(this_rseq()->cpu_id) >= 0;
 #endif
 
+unsigned num_cpu_ids() { return possible_cpus().ids; }
 unsigned num_possible_cpus() { return possible_cpus().count; }
 
 PercpuSlot* alloc_percpu() { return new PercpuSlot[possible_cpus().ids]; }

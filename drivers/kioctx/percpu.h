@@ -25,6 +25,9 @@ static_assert(sizeof(PercpuSlot) == 64, "the rseq sequences shift the CPU number
 // CPUs that can ever be present, as the kernel's num_possible_cpus(); read once from sysfs.
 unsigned num_possible_cpus();
 
+// The highest CPU number that can ever be, + 1: what a table by CPU number needs.
+unsigned num_cpu_ids();
+
 // Whether counters are updated by rseq rather than by atomics.
 bool percpu_uses_rseq();
 

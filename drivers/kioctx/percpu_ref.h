@@ -42,6 +42,10 @@ class PercpuRef {
   // the end of its RCU read section. Allocates once, at the change to PTR.
   void get();
 
+  // The same for a caller who knows only that the memory is there: nothing is taken, and false
+  // returned, once kill() has been called.
+  bool tryget_live();
+
   // Returns true for the last reference; only ever after kill().
   bool put();
 
@@ -54,6 +58,7 @@ class PercpuRef {
  private:
   static constexpr unsigned kCountBits = 50;
   static constexpr std::uint64_t kCountMask = (std::uint64_t{1} << kCountBits) - 1;
+  static constexpr std::uint64_t kOneGet = 1 + (std::uint64_t{1} << kCountBits);
   static constexpr std::uintptr_t kStateMask = 3;
   static constexpr unsigned kStateBits = 2;
 
@@ -76,9 +81,25 @@ inline void PercpuRef::get() {
     percpu_add(slots_of(word), 1);
     return;
   }
-  constexpr std::uint64_t kOneGet = 1 + (std::uint64_t{1} << kCountBits);
   const std::uint64_t count = count_.fetch_add(kOneGet, std::memory_order_relaxed) + kOneGet;
   if (state_of(word) == State::kNone && (count >> kCountBits) == 0) get_counter_wrapped(word);
+}
+
+// Who saw NONE may find that kill() came in between, and the last put() too: zero stays zero.
+inline bool PercpuRef::tryget_live() {
+  const RcuReadGuard guard;
+  const std::uintptr_t word = pcpu_count_.load(std::memory_order_acquire);  // pairs: as in get()
+  if (state_of(word) == State::kPtr) [[likely]] {
+    percpu_add(slots_of(word), 1);
+    return true;
+  }
+  if (state_of(word) != State::kNone) return false;
+  std::uint64_t count = count_.load(std::memory_order_relaxed);
+  do {
+    if ((count & kCountMask) == 0) return false;
+  } while (!count_.compare_exchange_weak(count, count + kOneGet, std::memory_order_relaxed));
+  if (((count + kOneGet) >> kCountBits) == 0) get_counter_wrapped(word);
+  return true;
 }
 
 inline bool PercpuRef::put() {

@@ -20,7 +20,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -60,17 +62,21 @@ inline void put_reqs_available(PercpuSlot* cpu, std::atomic<std::uint32_t>& glob
                                std::uint32_t req_batch, std::uint32_t count) {
   const std::uint32_t returned = percpu_add_and_drain(cpu, count, req_batch);
   // Release: the events were read before their slots can be got again.
-  if (returned > 0) global.fetch_add(returned, std::memory_order_release);
+  if (returned == 0) return;
+  count_shared_rmw();
+  global.fetch_add(returned, std::memory_order_release);  // pairs: get_reqs_available
 }
 
 inline bool get_reqs_available(PercpuSlot* cpu, std::atomic<std::uint32_t>& global,
                                std::uint32_t req_batch) {
   if (percpu_take_one(cpu)) return true;
+  schedule_point("slots: none here, not yet borrowed");
   std::uint32_t avail = global.load(std::memory_order_relaxed);
   do {
     if (avail < req_batch) return false;
   } while (!global.compare_exchange_weak(avail, avail - req_batch, std::memory_order_acquire,
                                          std::memory_order_relaxed));  // pairs: put_reqs_available
+  count_shared_rmw();
   // One is taken at once. The others go to the CPU this thread is on by now, which may have some:
   // the kernel, which cannot be preempted here, gives them to the CPU that had none.
   put_reqs_available(cpu, global, req_batch, req_batch - 1);

@@ -27,6 +27,7 @@ class RequestCache {
  public:
   // Uninitialised memory for one T. Throws std::bad_alloc. Thread-safe, as free() is.
   static void* allocate() {
+    ++counts.allocations;
     if (local.loaded.first == nullptr) refill();
     return pop(local.loaded);
   }
@@ -111,6 +112,7 @@ class RequestCache {
       magazines.pop_back();
       return;
     }
+    ++counts.allocations;
     depot().slabs.push_back(std::make_unique<typename Depot::Slab>());
     for (auto& memory : depot().slabs.back()->memory) push(local.loaded, ::new (memory) Free{});
   }

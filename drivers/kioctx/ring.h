@@ -34,8 +34,10 @@ struct AioRing {
 static_assert(sizeof(AioRing) == kRingHeaderBytes);
 static_assert(sizeof(IoEvent) == kIoEventBytes);
 
-// Whole zeroed pages. Throws std::bad_alloc.
-AioRing* alloc_ring(const RingSize& size);
+// Whole zeroed pages, and `pages_behind` of something that no event holds, for a test that reads
+// there. Throws std::bad_alloc.
+AioRing* alloc_ring(const RingSize& size, std::uint32_t pages_behind = 0);
+inline constexpr int kBehindTheRing = 0x5e;
 void free_ring(AioRing* ring);
 
 }  // namespace aioscope::kioctx

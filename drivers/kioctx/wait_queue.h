@@ -30,8 +30,9 @@ enum class TaskState : std::uint32_t {
 struct WaitQueueEntry : ListNode {
   explicit WaitQueueEntry(bool leaves_when_woken) : autoremove(leaves_when_woken) { init(); }
 
-  const bool autoremove;   // the waker takes it off the queue: autoremove_wake_function
-  bool exclusive = false;  // wake_up() wakes one of these
+  const bool autoremove;     // the waker takes it off the queue: autoremove_wake_function
+  bool exclusive = false;    // wake_up() wakes one of these
+  std::uint32_t min_nr = 0;  // wake_up_for() passes over who wants more than there is
   // Guarded by the queue's lock for writing; the sleeper itself reads it to see that it was taken
   // off.
   std::atomic<bool> linked{false};
@@ -49,21 +50,57 @@ class WaitQueueHead {
   void remove_wait_queue(WaitQueueEntry& entry);
 
   // Queues the entry unless it is, and makes it INTERRUPTIBLE; finish_wait() undoes both.
-  void prepare_to_wait(WaitQueueEntry& entry);
+  void prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr = 0);
   void finish_wait(WaitQueueEntry& entry);
 
   // Wakes all entries that are not exclusive, and one that is and was not running.
-  void wake_up() { wake(1); }
-  void wake_up_all() { wake(0); }
+  void wake_up() { wake(1, UINT32_MAX); }
+  void wake_up_all() { wake(0, UINT32_MAX); }
+  // Of those, the ones that want at most `available` events.
+  void wake_up_for(std::uint32_t available) { wake(1, available); }
 
- private:
-  void wake(int exclusive_entries);
+ protected:
+  // Entries made runnable whose threads sleep in the kernel.
+  class Sleepers;
+
+  void wake(int exclusive_entries, std::uint32_t available);
+  // These need the lock.
+  void queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr);
+  void collect(int exclusive_entries, std::uint32_t available, Sleepers& sleepers);
   static void unlink(WaitQueueEntry& entry);
 
   SpinLock lock_;
   ListHead queue_;
 };
 static_assert(sizeof(WaitQueueHead) == 24, "as in the kernel: v3.7's first line is exactly full");
+
+// A wait queue whose wakers look at one number that sleepers alone write: how many events there
+// must be before anybody is woken. A waker for whom there are fewer takes no lock.
+//
+//   sleeper: enters the queue, least_min_nr_ <= its own; rare half barrier; tests; sleeps
+//   waker:   posts an event; common half barrier; reads least_min_nr_
+//
+// Either the waker sees the number, or the sleeper sees the event.
+class MinWaitQueueHead : private WaitQueueHead {
+ public:
+  // Whether somebody sleeps who is content with `available` events.
+  bool wants(std::uint32_t available) const {
+    return available >= least_min_nr_.load(std::memory_order_relaxed);
+  }
+
+  // The sleeper's half barrier is in it: the condition is to be tested after it.
+  void prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr);
+  void finish_wait(WaitQueueEntry& entry);
+  void wake_up_for(std::uint32_t available);
+  void wake_up_all() { wake_up_for(kNobody - 1); }
+
+ private:
+  static constexpr std::uint32_t kNobody = UINT32_MAX;
+
+  void find_least();  // needs the lock
+
+  std::atomic<std::uint32_t> least_min_nr_{kNobody};  // written under lock_
+};
 
 // A full barrier follows the store.
 inline void set_current_state(WaitQueueEntry& entry, TaskState state) {

@@ -3,6 +3,7 @@
 
 #include "drivers/kioctx/char_files.h"
 #include "drivers/kioctx/counts.h"
+#include "drivers/kioctx/percpu.h"
 #include "tests/drivers/kioctx/pending_file.h"
 #include "tests/drivers/kioctx/stages.h"
 
@@ -20,75 +21,127 @@ std::uint64_t taken_in_all() {
   return sum - taken(LockSite::kRequestDepot);
 }
 
-template <class T>
-class KioctxLocks : public StageTest<T> {
+class KioctxLocks : public StageTest {
  protected:
   void SetUp() override {
-    file_ = device_.install(this->files_);
-    this->setup(128);
+    file_ = device_.install(files_);
+    setup(128);
     counts.reset();
   }
 
   PendingFile device_;
   std::uint32_t file_ = 0;
 };
-TYPED_TEST_SUITE(KioctxLocks, EveryStage, StageNames);
+EVERY_STAGE(KioctxLocks);
 
-TYPED_TEST(KioctxLocks, OnSubmit) {
-  ASSERT_EQ(this->submit(this->reads(this->file_, kCount)).submitted, kCount);
-  if (TestFixture::kStage == kStageV37) {
-    EXPECT_EQ(ctx_lock_acquisitions(), 3 * kCount + kCount / 32) << "3 + 1/32 per request";
-    EXPECT_EQ(taken(LockSite::kCtxLockAllocBatch), kCount / 32);
-    EXPECT_EQ(taken(LockSite::kCtxLockSubmit), kCount);
-    EXPECT_EQ(taken(LockSite::kCtxLockStarted), kCount);
-    EXPECT_EQ(taken(LockSite::kCtxLockPut), kCount);
-    EXPECT_EQ(taken_in_all(), ctx_lock_acquisitions());
-  }
-  if (TestFixture::kStage == kStageSeries) {
-    EXPECT_EQ(taken_in_all(), 0u);
-  }
-  this->device_.complete_all();
+// ctx_lock per request: 3 + 1/32, less one for each of the patches that were about it.
+TEST_P(KioctxLocks, OnSubmit) {
+  const Stage& s = stage();
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  EXPECT_EQ(taken(LockSite::kCtxLockAllocBatch), s.no_batch_alloc ? 0 : kCount / 32);
+  EXPECT_EQ(taken(LockSite::kCtxLockSubmit), s.refcounting ? 0 : kCount);
+  EXPECT_EQ(taken(LockSite::kCtxLockStarted), s.no_retry ? 0 : kCount);
+  EXPECT_EQ(taken(LockSite::kCtxLockPut), s.lockless_put ? 0 : kCount);
+  EXPECT_EQ(taken_in_all(), taken(LockSite::kCtxLockAllocBatch) + taken(LockSite::kCtxLockSubmit) +
+                                taken(LockSite::kCtxLockStarted) + taken(LockSite::kCtxLockPut));
+  device_.complete_all();
 }
 
-TYPED_TEST(KioctxLocks, OnCompletion) {
-  ASSERT_EQ(this->submit(this->reads(this->file_, kCount)).submitted, kCount);
+// What SERIES says of the ends, in numbers.
+TEST(KioctxLocksOfTheSeries, FallFromThreeAndAThirtySecondToNone) {
+  const auto per_request = [](const Stage& s) {
+    return !s.refcounting + !s.no_retry + !s.lockless_put;
+  };
+  EXPECT_EQ(per_request(kStageV37), 3);
+  EXPECT_EQ(per_request(stage_with_patches(1)), 2) << "no-retry";
+  EXPECT_EQ(per_request(stage_with_patches(3)), 1) << "lockless-put";
+  EXPECT_EQ(per_request(stage_with_patches(4)), 0) << "refcounting";
+}
+
+// Shared lines written for a request by its submitter: claim C3.
+TEST_P(KioctxLocks, SharedReadModifyWritesOnSubmit) {
+  const Stage& s = stage();
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  std::uint64_t expected = taken_in_all() + taken(LockSite::kRequestDepot);
+  if (!s.percpu_refcount) expected += 2;  // the lookup and its end, once per call
+  if (!s.no_batch_alloc && s.lockless_put) expected += kCount;  // reqs_active, under lock
+  if (s.no_batch_alloc && !s.percpu_reqs_available) expected += kCount;
+  if (s.percpu_reqs_available) {
+    const std::uint32_t batch = calls().io_describe(id_).req_batch;
+    EXPECT_LE(counts.shared_rmw, expected + 2 * (kCount / batch + 1)) << "borrowed in batches";
+  } else {
+    EXPECT_EQ(counts.shared_rmw, expected);
+  }
+  device_.complete_all();
+}
+
+TEST_P(KioctxLocks, OneAllocationForARequest) {
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  EXPECT_GE(counts.allocations, kCount);
+  EXPECT_LE(counts.allocations, kCount + kCount / 32) << "and one for 64 when the cache is empty";
+  EXPECT_EQ(counts.wakeups, 0u);
+  device_.complete_all();
+}
+
+TEST_P(KioctxLocks, OnCompletion) {
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
   counts.reset();
-  this->device_.complete_all();
+  device_.complete_all();
   EXPECT_EQ(taken(LockSite::kWaitLock), 0u) << "nobody waits";
-  if (TestFixture::kStage == kStageV37) {
-    EXPECT_EQ(taken(LockSite::kCtxLockComplete), kCount);
-    EXPECT_EQ(taken_in_all(), kCount);
-  }
-  if (TestFixture::kStage == kStageSeries) {
-    EXPECT_EQ(taken(LockSite::kTail), kCount);
-    EXPECT_EQ(taken_in_all(), kCount);
+  const Stage& s = stage();
+  LockSite lock = LockSite::kCtxLockComplete;
+  if (s.lazy_cancel) lock = LockSite::kCompletionLock;
+  if (s.xchg_tail) lock = LockSite::kTail;
+  if (s.percpu_rings) lock = LockSite::kCpuRing;
+  const bool lockless = s.percpu_rings && percpu_uses_rseq();
+  EXPECT_EQ(taken(lock), lockless ? 0 : kCount);
+  EXPECT_EQ(taken_in_all(), taken(lock));
+  if (lockless) {
+    EXPECT_EQ(counts.shared_rmw, 0u) << "completing writes to no shared line";
   }
 }
 
-TYPED_TEST(KioctxLocks, OnReap) {
-  ASSERT_EQ(this->submit(this->reads(this->file_, kCount)).submitted, kCount);
-  this->device_.complete_all();
+// What one interrupt completes.
+TEST_P(KioctxLocks, OnACompletedBatch) {
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
   counts.reset();
-  EXPECT_EQ(this->reap(kCount).size(), kCount);
-  EXPECT_EQ(taken(LockSite::kRingLock), TestFixture::kStage.bulk_reap ? 1u : kCount);
+  device_.complete_batch(kCount);
+  const Stage& s = stage();
+  if (s.batch_completion && s.xchg_tail) {
+    EXPECT_EQ(taken_in_all(), 1u) << "the ring is updated once";
+    EXPECT_EQ(taken(LockSite::kTail), 1u);
+  }
+  const auto events = reap(kCount);
+  ASSERT_EQ(events.size(), kCount);
+}
+
+TEST_P(KioctxLocks, OnReap) {
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  device_.complete_all();
+  counts.reset();
+  EXPECT_EQ(reap(kCount).size(), kCount);
+  EXPECT_EQ(taken(LockSite::kRingLock), stage().bulk_reap ? 1u : kCount);
   EXPECT_EQ(taken_in_all(), taken(LockSite::kRingLock));
 }
 
 // A batch that is cut short gives back under the lock what it did not use.
-TYPED_TEST(KioctxLocks, OnARefusedRequest) {
-  auto iocbs = this->reads(this->file_, 4);
+TEST_P(KioctxLocks, OnARefusedRequest) {
+  auto iocbs = reads(file_, 4);
   iocbs[2].fildes = 99;
-  EXPECT_EQ(this->submit(iocbs).submitted, 2u);
-  EXPECT_EQ(taken(LockSite::kCtxLockFreeBatch), TestFixture::kStage.no_batch_alloc ? 0u : 1u);
-  this->device_.complete_all();
+  EXPECT_EQ(submit(iocbs).submitted, 2u);
+  const Stage& s = stage();
+  // Where it had its slot already and is put without the lock, that is given back under it too.
+  const unsigned given_back = s.slot_before_file && s.lockless_put ? 2 : 1;
+  EXPECT_EQ(taken(LockSite::kCtxLockFreeBatch), s.no_batch_alloc ? 0 : given_back);
+  device_.complete_all();
 }
 
-TYPED_TEST(KioctxLocks, ACancellableRequestTakesCtxLockInTheSeriesToo) {
+TEST_P(KioctxLocks, ACancellableRequestTakesCtxLockInTheSeriesToo) {
   PendingFile cancellable(PendingFile::Cancel::kYes);
-  const std::uint32_t file = cancellable.install(this->files_);
-  ASSERT_EQ(this->submit(this->reads(file, kCount)).submitted, kCount);
+  const std::uint32_t file = cancellable.install(files_);
+  ASSERT_EQ(submit(reads(file, kCount)).submitted, kCount);
   cancellable.complete_all();
-  EXPECT_EQ(taken(LockSite::kCtxLockListed), TestFixture::kStage.lazy_cancel ? 2 * kCount : 0u);
+  EXPECT_EQ(taken(LockSite::kCtxLockListed), stage().lazy_cancel ? 2 * kCount : 0u);
 }
 
 }  // namespace

@@ -13,8 +13,7 @@
 namespace aioscope::kioctx {
 namespace {
 
-template <class T>
-class KioctxThreads : public StageTest<T> {
+class KioctxThreads : public StageTest {
  protected:
   static constexpr std::uint64_t kPerSubmitter = 20'000;
 
@@ -28,7 +27,7 @@ class KioctxThreads : public StageTest<T> {
       threads.emplace_back([&, s] {
         for (std::uint64_t next = 0; next < kPerSubmitter;) {
           const auto count = std::uint32_t(std::min<std::uint64_t>(batch, kPerSubmitter - next));
-          const auto result = this->submit(this->reads(file, count, s * kPerSubmitter + next));
+          const auto result = submit(reads(file, count, s * kPerSubmitter + next));
           next += result.submitted;
           if (result.error != 0) {
             EXPECT_EQ(result.error, EAGAIN);
@@ -40,7 +39,7 @@ class KioctxThreads : public StageTest<T> {
     for (unsigned r = 0; r < reapers; ++r) {
       threads.emplace_back([&] {
         while (reaped < seen.size()) {
-          for (const IoEvent& event : this->reap(batch, 1, in_ms(50))) {
+          for (const IoEvent& event : reap(batch, 1, in_ms(50))) {
             seen[event.data] += 1;
             reaped += 1;
           }
@@ -49,28 +48,28 @@ class KioctxThreads : public StageTest<T> {
     }
     for (std::thread& thread : threads) thread.join();
     for (std::size_t i = 0; i < seen.size(); ++i) ASSERT_EQ(seen[i], 1) << i;
-    EXPECT_TRUE(this->reap(1).empty());
+    EXPECT_TRUE(reap(1).empty());
   }
 };
-TYPED_TEST_SUITE(KioctxThreads, EveryStage, StageNames);
+EVERY_STAGE(KioctxThreads);
 
-TYPED_TEST(KioctxThreads, FourSubmittersAndOneReaper) {
-  const std::uint32_t null = this->files_.install(kNullFile, nullptr);
-  this->setup(128);
-  this->exactly_once(null, 4, 1, 32);
+TEST_P(KioctxThreads, FourSubmittersAndOneReaper) {
+  const std::uint32_t null = files_.install(kNullFile, nullptr);
+  setup(128);
+  exactly_once(null, 4, 1, 32);
 }
 
-TYPED_TEST(KioctxThreads, ThreeSubmittersAndThreeReapersOneAtATime) {
-  const std::uint32_t null = this->files_.install(kNullFile, nullptr);
-  this->setup(16);
-  this->exactly_once(null, 3, 3, 1);
+TEST_P(KioctxThreads, ThreeSubmittersAndThreeReapersOneAtATime) {
+  const std::uint32_t null = files_.install(kNullFile, nullptr);
+  setup(16);
+  exactly_once(null, 3, 3, 1);
 }
 
 // Completions come from threads that neither submit nor reap.
-TYPED_TEST(KioctxThreads, CompletedElsewhere) {
+TEST_P(KioctxThreads, CompletedElsewhere) {
   PendingFile device(PendingFile::Cancel::kYes);
-  const std::uint32_t file = device.install(this->files_);
-  this->setup(64);
+  const std::uint32_t file = device.install(files_);
+  setup(64);
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
   for (int i = 0; i < 2; ++i) {
@@ -80,27 +79,27 @@ TYPED_TEST(KioctxThreads, CompletedElsewhere) {
       }
     });
   }
-  this->exactly_once(file, 2, 2, 8);
+  exactly_once(file, 2, 2, 8);
   stop = true;
   for (std::thread& worker : workers) worker.join();
 }
 
 // One request in flight and a reaper that sleeps for it: a lost wake-up would show as a time-out.
-TYPED_TEST(KioctxThreads, NoCompletionIsSleptThrough) {
-  const std::uint32_t null = this->files_.install(kNullFile, nullptr);
-  this->setup(1);
+TEST_P(KioctxThreads, NoCompletionIsSleptThrough) {
+  const std::uint32_t null = files_.install(kNullFile, nullptr);
+  setup(1);
   constexpr std::uint64_t kRounds = 10'000;
   std::atomic<std::uint64_t> reaped{0};
   std::thread reaper([&] {
     for (std::uint64_t i = 0; i < kRounds; ++i) {
-      const auto events = this->reap(1, 1, in_ms(20'000));
+      const auto events = reap(1, 1, in_ms(20'000));
       ASSERT_EQ(events.size(), 1u);
       EXPECT_EQ(events[0].data, i);
       reaped.store(i + 1, std::memory_order_release);
     }
   });
   for (std::uint64_t i = 0; i < kRounds; ++i) {
-    ASSERT_EQ(this->submit(this->reads(null, 1, i)).submitted, 1u);
+    ASSERT_EQ(submit(reads(null, 1, i)).submitted, 1u);
     while (reaped.load(std::memory_order_acquire) <= i) std::this_thread::yield();
   }
   reaper.join();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <vector>
 
 #include "drivers/kioctx/file.h"
 #include "drivers/kioctx/kiocb.h"
@@ -38,6 +39,21 @@ class PendingFile {
       return true;
     }
     return false;
+  }
+
+  // Completes up to `count` of the oldest requests as one interrupt would.
+  void complete_batch(std::size_t count) {
+    std::vector<CompletedKiocb> done;
+    {
+      const std::lock_guard guard(mutex_);
+      while (done.size() < count && !pending_.empty()) {
+        Kiocb* req = pending_.front();
+        pending_.pop_front();
+        if (cancellable_ == Cancel::kYes && !kiocb_clear_cancel_fn(req)) continue;
+        done.push_back({req, req->ki_nbytes});
+      }
+    }
+    aio_complete_batch(done);
   }
 
   void complete_all() {

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <thread>
 
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/delayed_work.h"
 #include "drivers/kioctx/kiocb.h"
-#include "drivers/kioctx/counts.h"
 #include "tests/drivers/kioctx/stages.h"
 
 namespace aioscope::kioctx {
@@ -34,12 +34,9 @@ struct RetryFile {
   static constexpr FileOperations kOperations{read, read};
 };
 
-struct V37 {
-  static constexpr Stage kStage = kStageV37;
-};
-
-class Retry : public StageTest<V37> {
+class Retry : public StageFixture {
  protected:
+  Retry() : StageFixture(0) {}  // v3.7
   void SetUp() override {
     number_ = files_.install(RetryFile::kOperations, &file_);
     setup(8);
@@ -104,7 +101,8 @@ TEST_F(Retry, DestroyStopsTheWorker) {
 
 TEST(DelayedWork, IsCalledOnceAfterItsTime) {
   std::atomic<int> calls{0};
-  DelayedWork work([](void* argument) { ++*static_cast<std::atomic<int>*>(argument); }, &calls);
+  DelayedWork work;
+  work.init([](void* argument) { ++*static_cast<std::atomic<int>*>(argument); }, &calls);
   const std::int64_t start = monotonic_ns();
   work.queue(20'000'000);
   work.queue(0);  // queued already

@@ -2,34 +2,58 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace aioscope::kioctx {
 namespace {
 
-std::array<bool, 13> switches(const Stage& s) {
-  return {s.no_retry,       s.slot_before_file, s.lockless_put,          s.refcounting,
-          s.hrtimer_wait,   s.bulk_reap,        s.lazy_cancel,           s.active_until_reaped,
-          s.no_batch_alloc, s.own_cachelines,   s.percpu_reqs_available, s.percpu_refcount,
-          s.xchg_tail};
+int patches_in(const Stage& stage) {
+  return int(std::ranges::count_if(kPatches, [&](const Patch& p) { return stage.*p.adds; }));
 }
 
-TEST(Stages, AreCumulative) {
-  for (std::size_t i = 1; i < kStages.size(); ++i) {
-    const auto before = switches(kStages[i - 1].stage);
-    const auto after = switches(kStages[i].stage);
-    EXPECT_NE(before, after) << kStages[i].name;
-    for (std::size_t s = 0; s < after.size(); ++s) {
-      EXPECT_GE(after[s], before[s]) << kStages[i].name << " loses switch " << s;
+TEST(Stages, AreCumulativeInTheOrderOfTheSeries) {
+  EXPECT_EQ(kStages[0].stage, Stage{});
+  for (std::size_t i = 1; i < kSeriesStages; ++i) {
+    Stage before = kStages[i - 1].stage;
+    const Patch& patch = kPatches[i - 1];
+    EXPECT_FALSE(before.*patch.adds) << kStages[i].name;
+    before.*patch.adds = true;
+    EXPECT_EQ(before, kStages[i].stage) << kStages[i].name << " is not one patch more";
+    EXPECT_EQ(kStages[i].subject, patch.subject);
+    if (i + 1 < kSeriesStages) {
+      EXPECT_EQ(kStages[i].name, patch.stage);
     }
+  }
+  EXPECT_EQ(kStages[kSeriesStages - 1].name, "series");
+  EXPECT_EQ(patches_in(kStages[kSeriesStages - 1].stage), int(kPatches.size()));
+}
+
+TEST(Stages, HaveNamesOfTheirOwn) {
+  std::set<std::string_view> names;
+  for (const NamedStage& stage : kStages) {
+    EXPECT_TRUE(names.insert(stage.name).second) << stage.name;
+    EXPECT_FALSE(stage.summary.empty()) << stage.name;
+    EXPECT_EQ(stage.stage.mutation, Mutation::kNone) << "bugs are for tests";
   }
 }
 
-TEST(Stages, BeginWithNoPatchAndEndWithAll) {
-  static_assert(sizeof(Stage) == std::tuple_size_v<decltype(switches({}))>);
-  EXPECT_EQ(kStages.front().stage, Stage{});
-  EXPECT_EQ(kStages.back().name, "series");
-  for (const bool on : switches(kStages.back().stage)) EXPECT_TRUE(on);
+TEST(Stages, LeftOutIsOnePatch) {
+  constexpr std::string_view kPrefix = "series-without-";
+  int found = 0;
+  for (const NamedStage& stage : kStages) {
+    if (!stage.name.starts_with(kPrefix)) continue;
+    ++found;
+    const auto* patch =
+        std::ranges::find(kPatches, stage.name.substr(kPrefix.size()), &Patch::stage);
+    ASSERT_NE(patch, kPatches.end()) << stage.name;
+    Stage with = stage.stage;
+    EXPECT_FALSE(with.*(patch->adds)) << stage.name;
+    with.*(patch->adds) = true;
+    EXPECT_EQ(with, kStageSeries) << stage.name;
+  }
+  EXPECT_EQ(found, 6);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Runs a test once for each stage: TYPED_TEST_SUITE(Suite, EveryStage, StageNames).
+// Runs a test once for each stage: class Suite : public StageTest, EVERY_STAGE(Suite), TEST_P.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,52 +13,27 @@
 
 namespace aioscope::kioctx {
 
-template <std::size_t kIndex>
-struct StageAt {
-  static constexpr Stage kStage = kStages[kIndex].stage;
-  static constexpr std::size_t kStageIndex = kIndex;
-};
-
-template <class Indices>
-struct AllStages;
-template <std::size_t... kIndex>
-struct AllStages<std::index_sequence<kIndex...>> {
-  using Types = testing::Types<StageAt<kIndex>...>;
-};
-using EveryStage = AllStages<std::make_index_sequence<kStages.size()>>::Types;
-
-struct StageNames {
-  template <class T>
-  // NOLINTNEXTLINE(readability-identifier-naming): GoogleTest looks for this name.
-  static std::string GetName(int) {
-    std::string name(kStages[T::kStageIndex].name);
-    for (char& c : name) {
-      if (c == '.' || c == '-') c = '_';
-    }
-    return name;
-  }
-};
-
 inline std::int64_t in_ms(std::int64_t ms) { return monotonic_ns() + ms * 1'000'000; }
 
 // A context of a stage, and files to use with it.
-template <class T>
-class StageTest : public testing::Test {
+class StageFixture : public testing::Test {
  protected:
-  static constexpr Stage kStage = T::kStage;
-  using Calls = Aio<kStage>;
+  explicit StageFixture(std::size_t index) : index_(index) {}
+
+  const Stage& stage() const { return kStages[index_].stage; }
+  const StageCalls& calls() const { return kStageCalls[index_]; }
   static constexpr std::int64_t kForever = INT64_MAX;
 
   void TearDown() override {
     if (id_ != 0) {
-      EXPECT_EQ(Calls::io_destroy(id_), 0);
+      EXPECT_EQ(calls().io_destroy(id_), 0);
     }
     EXPECT_EQ(files_.references(), 0) << "a request has kept its file";
   }
 
-  void setup(std::uint32_t nr_events) { ASSERT_EQ(Calls::io_setup(nr_events, &id_), 0); }
+  void setup(std::uint32_t nr_events) { ASSERT_EQ(calls().io_setup(nr_events, &id_), 0); }
   void destroy() {
-    EXPECT_EQ(Calls::io_destroy(id_), 0);
+    EXPECT_EQ(calls().io_destroy(id_), 0);
     id_ = 0;
   }
 
@@ -71,13 +46,13 @@ class StageTest : public testing::Test {
     return iocbs;
   }
   IoSubmitResult submit(const std::vector<Iocb>& iocbs) {
-    return Calls::io_submit(id_, files_, iocbs);
+    return calls().io_submit(id_, files_, iocbs);
   }
 
   // Up to `count` events that are there now.
   std::vector<IoEvent> reap(std::uint32_t count, std::uint32_t min = 0, std::int64_t until = 0) {
     std::vector<IoEvent> events(count);
-    const std::int64_t got = Calls::io_getevents(id_, min, events, until);
+    const std::int64_t got = calls().io_getevents(id_, min, events, until);
     EXPECT_GE(got, 0);
     events.resize(got < 0 ? 0 : std::size_t(got));
     return events;
@@ -95,7 +70,26 @@ class StageTest : public testing::Test {
 
   FileTable files_;
   AioContextId id_ = 0;
+
+ private:
+  const std::size_t index_;
 };
+
+class StageTest : public StageFixture, public testing::WithParamInterface<std::size_t> {
+ protected:
+  StageTest() : StageFixture(GetParam()) {}
+};
+
+inline std::string stage_test_name(const testing::TestParamInfo<std::size_t>& info) {
+  std::string name(kStages[info.param].name);
+  for (char& c : name) {
+    if (c == '.' || c == '-') c = '_';
+  }
+  return name;
+}
+#define EVERY_STAGE(Suite)                                                            \
+  INSTANTIATE_TEST_SUITE_P(Stages, Suite, testing::Range(std::size_t{0}, kAllStages), \
+                           stage_test_name)
 
 // Keeps this thread on one CPU, so that slots counted per CPU add up exactly.
 class OneCpu {

@@ -1,0 +1,74 @@
+#include "drivers/kioctx/cpu_ring.h"
+
+#include <sched.h>
+
+#include <bit>
+#include <cstring>
+#include <new>
+
+namespace aioscope::kioctx {
+
+void CpuRings::init(std::uint32_t slots) {
+  const std::uint32_t entries = std::bit_ceil(slots);
+  mask_ = entries - 1;
+  rings_ = num_cpu_ids();
+  const std::size_t bytes = offsetof(CpuRing, events) + sizeof(IoEvent) * std::size_t{entries};
+  stride_ = (bytes + kPageSize - 1) / kPageSize * kPageSize;
+  base_ = static_cast<std::byte*>(::operator new (stride_* rings_, std::align_val_t{kPageSize}));
+  for (std::uint32_t cpu = 0; cpu < rings_; ++cpu) ::new (base_ + cpu * stride_) CpuRing;
+}
+
+CpuRings::~CpuRings() { ::operator delete (base_, std::align_val_t{kPageSize}); }
+
+std::uint32_t CpuRings::push(const IoEvent& event) {
+  if (!percpu_uses_rseq()) return push_locked(event);
+  CpuRing* at = nullptr;
+  const std::uint32_t end = percpu_detail::rseq_push(base_, stride_, mask_, event, at);
+  return end - at->head.load(std::memory_order_relaxed);
+}
+
+std::uint32_t CpuRings::push_locked(const IoEvent& event) {
+  CpuRing& at = ring(std::uint32_t(sched_getcpu()));
+  const SpinLockGuard guard(at.lock, LockSite::kCpuRing);
+  const std::uint32_t end = at.tail.load(std::memory_order_relaxed);
+  (&at.events[0])[end & mask_] = event;
+  at.tail.store(end + 1, std::memory_order_release);  // pairs with pop_from
+  return end + 1 - at.head.load(std::memory_order_relaxed);
+}
+
+std::uint32_t CpuRings::pop_from(CpuRing& ring, std::span<IoEvent> out) const {
+  std::uint32_t head = ring.head.load(std::memory_order_relaxed);
+  // Acquire: the events. Pairs with push().
+  const std::uint32_t available = ring.tail.load(std::memory_order_acquire) - head;
+  const auto count = std::min(available, std::uint32_t(out.size()));
+  for (std::uint32_t i = 0; i < count; ++i) out[i] = (&ring.events[0])[head++ & mask_];
+  if (count > 0) ring.head.store(head, std::memory_order_relaxed);  // slots order the rest
+  return count;
+}
+
+std::uint32_t CpuRings::pop(std::span<IoEvent> out) {
+  const std::size_t share = std::max<std::size_t>(out.size() / rings_, 1);
+  std::uint32_t count = 0;
+  // First each ring's share, then what remains of the room to whoever has more.
+  for (int pass = 0; pass < 2 && count < out.size(); ++pass) {
+    for (std::uint32_t i = 0; i < rings_ && count < out.size(); ++i) {
+      const std::span<IoEvent> room = out.subspan(count);
+      count += pop_from(ring((next_ + i) % rings_),
+                        pass == 0 ? room.first(std::min(share, room.size())) : room);
+    }
+  }
+  next_ = (next_ + 1) % rings_;
+  return count;
+}
+
+std::uint32_t CpuRings::count() const {
+  std::uint32_t sum = 0;
+  for (std::uint32_t cpu = 0; cpu < rings_; ++cpu) {
+    const CpuRing& at = ring(cpu);
+    // Acquire: the events. Pairs with push().
+    sum += at.tail.load(std::memory_order_acquire) - at.head.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+}  // namespace aioscope::kioctx

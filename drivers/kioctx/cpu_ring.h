@@ -1,0 +1,87 @@
+// A completion ring for each CPU, in one context: completions write to no line that another CPU
+// writes.
+//
+//   CPU 0  [ tail | lock ] [ head ] [ event event ... ]     producers of CPU 0 | reapers | events
+//   CPU 1  [ tail | lock ] [ head ] [ event event ... ]
+//
+// A producer writes its event behind the tail of the CPU that it runs on and commits by one store
+// of that tail, the last instruction of a restartable sequence: if the thread is preempted,
+// migrated or signalled before it, the kernel starts it over, on the CPU it is on by then. What it
+// had written lies behind the tail, where nobody reads, and is overwritten by the next. Without
+// rseq a lock of the ring's does the same.
+//
+// Reapers take turns by the context's ring_lock, which guards the heads.
+//
+//   producer: event, then tail (release)  ->  reaper: tail (acquire), then event
+//   reaper: event read, then its slot put ->  producer: slot got, then event
+//
+// Invariant: tail - head <= events in the ring that hold a slot <= slots of the context < entries.
+// So a ring that can hold them all never overruns, and a producer need not look at the head. tail
+// and head count on, modulo 2^32.
+//
+// Order: events that one CPU posts come in the order in which they were posted. Between CPUs there
+// is none, as asynchronous I/O never promised one: a reaper looks at the rings in turn.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "drivers/kioctx/cacheline.h"
+#include "drivers/kioctx/kioctx.h"
+#include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/reqs_available.h"
+#include "drivers/kioctx/spin_lock.h"
+
+namespace aioscope::kioctx {
+
+struct CpuRing {
+  std::atomic<std::uint32_t> tail{0};                      // written by producers on this CPU
+  SpinLock lock;                                           // they take turns by it without rseq
+  alignas(kCacheline) std::atomic<std::uint32_t> head{0};  // written by reapers
+  alignas(kCacheline) IoEvent events[1];                   // as many as there are entries
+};
+static_assert(offsetof(CpuRing, tail) == 0, "the rseq sequence commits to the first word");
+
+class CpuRings {
+ public:
+  CpuRings() = default;
+  CpuRings(const CpuRings&) = delete;
+  CpuRings& operator=(const CpuRings&) = delete;
+  ~CpuRings();
+
+  // Rings that hold `slots` events each. Once, before any other call. Throws std::bad_alloc.
+  void init(std::uint32_t slots);
+
+  // Posts the event to the ring of this CPU, for which the caller holds a slot. Thread-safe.
+  // Returns how many events that ring holds now, to which a reaper may have come already.
+  std::uint32_t push(const IoEvent& event);
+
+  // Moves up to out.size() events to the front of `out`, beginning at another ring each time and
+  // from no ring more than its share while others have some. Returns their number. One reaper at a
+  // time.
+  std::uint32_t pop(std::span<IoEvent> out);
+
+  // Events in all rings: exact only while nobody posts.
+  std::uint32_t count() const;
+
+  // Rings: one for each CPU that can ever be.
+  std::uint32_t rings() const { return rings_; }
+
+ private:
+  CpuRing& ring(std::uint32_t cpu) const {
+    return *reinterpret_cast<CpuRing*>(base_ + std::size_t{cpu} * stride_);
+  }
+  std::uint32_t push_locked(const IoEvent& event);
+  std::uint32_t pop_from(CpuRing& ring, std::span<IoEvent> out) const;
+
+  std::byte* base_ = nullptr;
+  std::uint64_t stride_ = 0;  // bytes from ring to ring
+  std::uint32_t mask_ = 0;    // entries of a ring - 1; entries are a power of two
+  std::uint32_t rings_ = 0;
+  std::uint32_t next_ = 0;  // the ring that the next pop() begins at; guarded as the heads are
+};
+
+}  // namespace aioscope::kioctx
