@@ -20,6 +20,9 @@ IoSubmitResult Kioctx<S>::do_io_submit(const FileTable& files, std::span<const I
     ++result.submitted;
   }
   if constexpr (!S.no_batch_alloc) kiocb_batch_free(batch);
+  if constexpr (S.percpu_rings) {
+    if (batch.available > 0) wake_reapers(batch.available);
+  }
   return result;
 }
 
@@ -48,16 +51,15 @@ int Kioctx<S>::io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatc
     aio_abort_req(*req);
     return error;
   }
-  if (const int error = start_request(*req); error != 0) return error;
-  aio_put_req(*req);
-  return 0;
+  return start_request(*req, batch);
 }
 
-// How often ctx_lock is taken for it: v3.7 twice, until refcounting once, then not at all.
+// Starts the request and drops the submitter's reference. How often ctx_lock is taken to start it:
+// v3.7 twice, until refcounting once, then not at all.
 template <Stage S>
-int Kioctx<S>::start_request(Request& req) {
+int Kioctx<S>::start_request(Request& req, [[maybe_unused]] KiocbBatch& batch) {
   if constexpr (!S.no_retry) {
-    return submit_locked(req);
+    if (const int error = submit_locked(req); error != 0) return error;
   } else {
     if constexpr (!S.refcounting) {
       this->ctx_lock.lock(LockSite::kCtxLockSubmit);
@@ -69,9 +71,16 @@ int Kioctx<S>::start_request(Request& req) {
       }
     }
     const std::int64_t ret = req.ki_retry(&req);
-    if (ret != -kEIocbQueued) complete(req, ret);
-    return 0;
+    if (ret != -kEIocbQueued) {
+      if constexpr (S.percpu_rings) {
+        complete_inline(req, ret, batch);
+        return 0;
+      }
+      complete(req, ret);
+    }
   }
+  aio_put_req(req);
+  return 0;
 }
 
 template <Stage S>

@@ -95,14 +95,15 @@ class Kioctx : public KioctxFields<S> {
   // aio_submit.h
   struct KiocbBatch {
     Request* head = nullptr;
-    std::uint32_t count;  // requests still to come
+    std::uint32_t count;          // requests still to come
+    std::uint32_t available = 0;  // percpu-rings: what wake_reapers() is to be told at the end
   };
   int io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatch& batch);
   Request* aio_get_req(KiocbBatch& batch);
   Request* kiocb_alloc();
   void kiocb_free(Request* req);
   static int aio_setup_iocb(Request& req, const Iocb& iocb);
-  int start_request(Request& req);
+  int start_request(Request& req, KiocbBatch& batch);
   void aio_abort_req(Request& req);
   // Dropping a reference to a request; the locked form is of the stages before lockless-put and
   // needs ctx_lock.
@@ -130,6 +131,7 @@ class Kioctx : public KioctxFields<S> {
 
   // aio_complete.h
   void complete(Request& req, std::int64_t result);
+  void complete_inline(Request& req, std::int64_t result, KiocbBatch& batch);
   void complete_under_ctx_lock(Request& req, std::int64_t result);
   void complete_batch(std::span<CompletedKiocb> completed);
   void unlist(Request& req);

@@ -111,12 +111,10 @@ void MinWaitQueueHead::find_least() {
 }
 
 void MinWaitQueueHead::prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
-  {
-    const SpinLockGuard guard(lock_, LockSite::kWaitLock);
-    queue_to_wait(entry, min_nr);
-    find_least();
-  }
-  smp_mb_rare();  // pairs with smp_mb_common() of the waker
+  const SpinLockGuard guard(lock_, LockSite::kWaitLock);
+  queue_to_wait(entry, min_nr);
+  find_least();
+  smp_mb();  // pairs with the waker's
 }
 
 void MinWaitQueueHead::finish_wait(WaitQueueEntry& entry) {

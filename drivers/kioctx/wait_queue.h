@@ -77,10 +77,12 @@ static_assert(sizeof(WaitQueueHead) == 24, "as in the kernel: v3.7's first line 
 // A wait queue whose wakers look at one number that sleepers alone write: how many events there
 // must be before anybody is woken. A waker for whom there are fewer takes no lock.
 //
-//   sleeper: enters the queue, least_min_nr_ <= its own; rare half barrier; tests; sleeps
-//   waker:   posts an event; common half barrier; reads least_min_nr_
+//   sleeper: enters the queue, least_min_nr_ <= its own; full barrier; tests; sleeps
+//   waker:   posts events; full barrier; reads least_min_nr_
 //
-// Either the waker sees the number, or the sleeper sees the event.
+// Either the waker sees the number, or the sleeper sees the events. (The sleeper's barrier by
+// membarrier(2), which would make the waker's free, costs more than it saves: a sleep is a matter
+// of microseconds here, and so is every interrupt that it sends to the other CPUs.)
 class MinWaitQueueHead : private WaitQueueHead {
  public:
   // Whether somebody sleeps who is content with `available` events.
@@ -88,7 +90,7 @@ class MinWaitQueueHead : private WaitQueueHead {
     return available >= least_min_nr_.load(std::memory_order_relaxed);
   }
 
-  // The sleeper's half barrier is in it: the condition is to be tested after it.
+  // A full barrier ends it.
   void prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr);
   void finish_wait(WaitQueueEntry& entry);
   void wake_up_for(std::uint32_t available);
