@@ -30,11 +30,22 @@ std::int64_t Kioctx<S>::batch_room() const {
     // Acquire: the events were read before their slots came back. Pairs with put_slots().
     return std::int64_t{nr} - 1 - this->reqs_active.load(std::memory_order_acquire);
   } else {
+    // In lazy-cancel completions no longer hold ctx_lock: they post, then leave reqs_active. Read
+    // in the other order, so that an event may be counted twice and never not at all. (The series'
+    // patch reads the ring first, and can hand out a slot too many.)
+    // Acquire: the posted events. Pairs with put_slot_of_cancelled().
+    std::int32_t active;
+    if constexpr (S.lockless_put) {
+      active = this->reqs_active.load(std::memory_order_acquire);
+    } else {
+      active = this->reqs_active;
+    }
+    schedule_point("submit: active requests counted, events not");
     // Acquire: the reaper has read the events that it moved head past. Pairs with aio_read_evt()
-    // and aio_read_events_ring().
+    // and aio_read_events_ring(). Before the tail, which it cannot pass then.
     const std::uint32_t head = this->ring_pages->head.load(std::memory_order_acquire) % nr;
     const std::uint32_t end = this->ring_pages->tail.load(std::memory_order_relaxed);
-    return std::int64_t((head + nr - 1 - end) % nr) - this->reqs_active;
+    return std::int64_t((head + nr - 1 - end) % nr) - active;
   }
 }
 

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <string_view>
+
+#include "drivers/kioctx/stage_text.h"
 
 namespace aioscope::kioctx {
 namespace {
@@ -54,6 +57,38 @@ TEST(Stages, LeftOutIsOnePatch) {
     EXPECT_EQ(with, kStageSeries) << stage.name;
   }
   EXPECT_EQ(found, 6);
+}
+
+std::string text_of(std::string_view stage, std::string_view heading) {
+  const auto* named = std::ranges::find(kStages, stage, &NamedStage::name);
+  for (const StageNote& note : describe(*named)) {
+    if (note.heading == heading) return note.text;
+  }
+  return {};
+}
+
+// A patch of the series that cannot be told from the words would not help who reads them; the two
+// that only move fields are the exception.
+TEST(StageText, TellsEachPatchFromTheOneBefore) {
+  for (std::size_t i = 1; i < kSeriesStages; ++i) {
+    const std::string_view name = kStages[i].name;
+    if (name == "slot-before-file" || name == "flat-ring" || name == "own-cachelines") continue;
+    auto before = describe(kStages[i - 1]);
+    auto after = describe(kStages[i]);
+    std::erase_if(before, [](const StageNote& n) { return n.heading == "patch"; });
+    std::erase_if(after, [](const StageNote& n) { return n.heading == "patch"; });
+    int differ = 0;
+    for (std::size_t at = 1; at < after.size(); ++at) differ += after[at].text != before[at].text;
+    EXPECT_GE(differ, 1) << name;
+  }
+}
+
+TEST(StageText, SaysWhatTheLockTestsCount) {
+  EXPECT_NE(text_of("v3.7", "submit").find("ctx_lock 3 times"), std::string::npos);
+  EXPECT_NE(text_of("series", "submit").find("no lock"), std::string::npos);
+  EXPECT_NE(text_of("series", "find").find("no shared line"), std::string::npos);
+  EXPECT_EQ(text_of("series", "patch"), kPatches.back().subject);
+  EXPECT_EQ(text_of("mainline", "patch"), "");
 }
 
 }  // namespace
