@@ -98,6 +98,29 @@ std::string drivers_text(const std::vector<Listed>& drivers) {
   return text;
 }
 
+std::string stages_text(const Registry& registry) {
+  std::string text = "Stages: drivers that are steps of one another\n";
+  for (const Driver* driver : registry.all()) {
+    if (driver->notes == nullptr) continue;
+    text += fmt::format("  {}\n", driver->name);
+    for (const DriverNote& note : driver->notes()) {
+      if (!note.text.empty()) text += fmt::format("    {:<10} {}\n", note.heading, note.text);
+    }
+  }
+  return text;
+}
+
+Json stages_json(const Registry& registry) {
+  Json array = Json::array();
+  for (const Driver* driver : registry.all()) {
+    if (driver->notes == nullptr) continue;
+    Json notes = Json::object();
+    for (const DriverNote& note : driver->notes()) notes[note.heading] = note.text;
+    array.push_back({{"name", driver->name}, {"notes", std::move(notes)}});
+  }
+  return array;
+}
+
 std::string entries_text(std::string_view title, std::span<const Entry> entries) {
   std::string text = fmt::format("{}\n", title);
   for (const Entry& entry : entries)
@@ -176,6 +199,7 @@ std::string list_text(const Registry& registry, const Probe& probe, std::string_
   if (wanted("workloads")) sections.push_back(entries_text("Workloads", kWorkloads));
   if (wanted("targets")) sections.push_back(entries_text("Targets", kTargets));
   if (wanted("suites")) sections.push_back(suites_text());
+  if (what == "stages") sections.push_back(stages_text(registry));
   return fmt::format("{}", fmt::join(sections, "\n"));
 }
 
@@ -186,6 +210,7 @@ std::string list_json(const Registry& registry, const Probe& probe, std::string_
   if (wanted("workloads")) json["workloads"] = entries_json(kWorkloads);
   if (wanted("targets")) json["targets"] = entries_json(kTargets);
   if (wanted("suites")) json["suites"] = suites_json();
+  if (what == "stages") json["stages"] = stages_json(registry);
   return json.dump(2) + "\n";
 }
 

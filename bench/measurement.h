@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/measure/histogram.h"
+#include "drivers/driver.h"
 
 namespace aioscope {
 
@@ -44,6 +45,20 @@ struct ThreadMeasurement {
   std::uint64_t major_faults = 0;
   std::optional<std::uint64_t> migrations;
   std::uint64_t driver_system_calls = 0;  // as the driver counts them
+};
+
+// What the driver counted of itself, over the windows of all its threads.
+struct DriverCountsMeasurement {
+  struct LockSite {
+    std::string site;  // "ctx_lock/submit"
+    LockSiteCount count;
+  };
+  std::uint64_t operations = 0;      // of the same windows: what "per operation" refers to
+  std::vector<LockSite> lock_sites;  // those that were taken
+  // nullopt: the driver counts its locks only.
+  std::optional<std::uint64_t> shared_rmw;
+  std::optional<std::uint64_t> allocations;
+  std::optional<std::uint64_t> wakeups;
 };
 
 struct Measurement {
@@ -81,6 +96,8 @@ struct Measurement {
   double harness_system_calls_per_op = 0;  // sleeping, waking and yielding between its threads
   std::string system_calls_source;         // "tracepoint" or "driver"
   std::string system_calls_reason;         // why not by the tracepoint
+
+  std::optional<DriverCountsMeasurement> driver_counts;  // nullopt: the driver does not count
 
   // Over the whole repetition, warm-up and drain included. A repetition in which an operation
   // failed or returned wrong data has no Measurement: it is an error.

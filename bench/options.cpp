@@ -50,6 +50,7 @@ constexpr const char* kRunExamples =
 constexpr const char* kListExamples =
     "Examples:\n"
     "  aioscope list\n"
+    "  aioscope list stages                  What each patch of kioctx changes, path by path\n"
     "  aioscope list drivers --json | jq '.drivers[] | select(.usable) | .name'";
 
 constexpr const char* kDoctorExamples =
@@ -158,7 +159,7 @@ Color color_of(const std::string& text) {
 }
 
 void check_list_what(const std::string& what) {
-  const std::vector<std::string> known{"drivers", "workloads", "targets", "suites"};
+  const std::vector<std::string> known{"drivers", "workloads", "targets", "suites", "stages"};
   if (what.empty() || std::ranges::find(known, what) != known.end()) return;
   throw UsageError(fmt::format("cannot list '{}'{}", what, suggestion(what, known)));
 }
@@ -192,9 +193,9 @@ struct Parser {
 
     run = command("run", "Measure", kRunExamples);
     add_run_options(*run, given);
-    list = command("list", "List drivers, workloads, targets and suites", kListExamples);
+    list = command("list", "List drivers, workloads, targets, suites and stages", kListExamples);
     list->add_option("what", line.list_what,
-                     "drivers, workloads, targets or suites; all of them without it")
+                     "drivers, workloads, targets, suites (all of these without it), stages")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =

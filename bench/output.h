@@ -8,9 +8,14 @@
 
 namespace aioscope {
 
+struct TableOptions {
+  bool color = false;  // by ANSI escapes
+  bool locks = false;  // a second table, of what the drivers count of themselves
+};
+
 // An aligned table: rows grouped by target and workload, then what they warn of and what was
-// skipped. Parameters that all rows share stand in the first line. Colour by ANSI escapes.
-std::string table_text(const Summary& summary, bool color);
+// skipped. Parameters that all rows share stand in the first line.
+std::string table_text(const Summary& summary, const TableOptions& options);
 
 // One line per row and repetition, RFC 4180; the columns are named in the first line. Empty fields
 // stand for what could not be had.

@@ -287,6 +287,12 @@ std::uint64_t fresh_seed() {
   return (std::uint64_t(device()) << 32 | device()) >> 11;  // exact in JSON readers with doubles
 }
 
+const Driver& one_driver(DriverSelection& selection, const std::string& name) {
+  const auto drivers = selection.select({&name, 1});
+  if (drivers.size() == 1) return *drivers.front();
+  throw UsageError(fmt::format("--baseline: '{}' is {} drivers; name one", name, drivers.size()));
+}
+
 }  // namespace
 
 Row normalised(Row row) {
@@ -347,6 +353,9 @@ std::int64_t Plan::item_ns() const { return warmup_ns + window_ns + kSetupNs; }
 Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe) {
   Plan plan;
   DriverSelection selection(registry);
+  if (!request.run.baseline.empty()) {
+    plan.baseline = one_driver(selection, request.run.baseline).name;
+  }
   for (const RowOptions& part : request.parts) {
     const auto drivers = selection.select(part.drivers);
     auto rows = Expansion(part, request.run).rows(drivers);

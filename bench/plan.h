@@ -38,6 +38,7 @@ struct Plan {
   std::uint64_t seed = 0;
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
+  std::string baseline;  // full name of the driver that rows are compared with; empty: none
 
   // Estimated, with setting up and draining: of one item, of all.
   std::int64_t item_ns() const;

@@ -49,7 +49,9 @@ std::string options_json(const RunOptions& options) {
               {"watchdog_ns", options.watchdog_ns},
               {"no_harness_price", options.no_harness_price},
               {"no_tracepoints", options.no_tracepoints},
-              {"allow_destructive", options.allow_destructive}}
+              {"allow_destructive", options.allow_destructive},
+              {"baseline", options.baseline},
+              {"locks", options.locks}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -119,7 +121,8 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
       streams_(streams(request.run)),
       command_(std::move(command)),
       host_(host_json(machine)),
-      summary_(describe(plan, request)) {
+      summary_(describe(plan, request), plan.baseline),
+      locks_(request.run.locks) {
   if (!request.run.output.empty() && request.run.output != "-") {
     writers_.push_back(std::make_unique<ResultWriter>(request.run.output));
   }
@@ -196,7 +199,7 @@ std::string Recorder::text(bool color) const {
   if (streams_) return {};
   switch (format_) {
     case Format::kTable:
-      return table_text(summary_, color);
+      return table_text(summary_, {.color = color, .locks = locks_});
     case Format::kCsv:
       return csv_text(summary_);
     case Format::kGbench:

@@ -47,6 +47,7 @@ class Recorder final : public SessionSink {
   nlohmann::ordered_json host_;
   std::vector<std::unique_ptr<ResultWriter>> writers_;
   Summary summary_;
+  const bool locks_;
 };
 
 // The command line that measures `row` alone as the run did. `externals` are the shared objects the

@@ -65,6 +65,22 @@ Json thread_json(const ThreadMeasurement& thread) {
           {"driver_system_calls", thread.driver_system_calls}};
 }
 
+Json driver_counts_json(const std::optional<DriverCountsMeasurement>& counts) {
+  if (!counts) return nullptr;
+  Json sites = Json::array();
+  for (const auto& [site, count] : counts->lock_sites) {
+    sites.push_back({{"site", site},
+                     {"acquisitions", count.acquisitions},
+                     {"contended", count.contended},
+                     {"wait_ns", count.wait_ns}});
+  }
+  return {{"operations", counts->operations},
+          {"lock_sites", std::move(sites)},
+          {"shared_rmw", optional_number(counts->shared_rmw)},
+          {"allocations", optional_number(counts->allocations)},
+          {"wakeups", optional_number(counts->wakeups)}};
+}
+
 Json tool_json() {
   return {{"name", "aioscope"},        {"version", kVersion},      {"commit", kBuildCommit},
           {"dirty", kBuildDirty},      {"build_type", kBuildType}, {"sanitizers", kBuildSanitizers},
@@ -167,6 +183,7 @@ Json measurement_json(const Measurement& m) {
           {"harness_system_calls_per_op", number(m.harness_system_calls_per_op)},
           {"system_calls_source", m.system_calls_source},
           {"system_calls_reason", m.system_calls_reason},
+          {"driver_counts", driver_counts_json(m.driver_counts)},
           {"submitted", m.submitted},
           {"completed", m.completed},
           {"verified_blocks", m.verified_blocks},

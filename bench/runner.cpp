@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "bench/measure/clock.h"
+#include "bench/measure/driver_counts.h"
 #include "bench/measure/statistics.h"
 #include "bench/measure/system_calls.h"
 #include "bench/measure/usage.h"
@@ -235,6 +236,7 @@ class Repetition {
     const std::int64_t begin_ns = monotonic_ns();
     const std::uint64_t begin_operations = watchdog_.finished_operations();
     const std::uint64_t begin_own = harness_calls();
+    const DriverCounts begin_service = service_counts();
     const Usage begin_usage = usage_of_process();
     const std::int64_t slice_ns =
         settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
@@ -249,6 +251,7 @@ class Repetition {
       progress_(now_ns - begin_ns, operations - begin_operations);
     });
     const Usage usage = usage_of_process() - begin_usage;
+    service_counts_ = service_counts() - begin_service;
     const std::uint64_t own_calls = harness_calls() - begin_own;
     rig_->control.enter(Phase::kCounting);
     for (std::size_t i = 0; i < migrations.size(); ++i) {
@@ -262,6 +265,13 @@ class Repetition {
     result_.slices_ops_per_s = slices.operations_per_s();
     result_.harness_system_calls_per_op = double(own_calls) / double(result_.operations);
     set_per_operation(usage);
+  }
+
+  // Of the driver's own threads.
+  DriverCounts service_counts() const {
+    const CounterSource* source = rig_->driver.counters;
+    if (source == nullptr || source->service_threads == nullptr) return {};
+    return source->service_threads();
   }
 
   void set_per_operation(const Usage& usage) {
@@ -407,6 +417,7 @@ class Repetition {
       migrations += thread.migrations.value_or(0);
       result_.thread[i] = thread;
     }
+    collect_driver_counts(window_operations);
     if (result_.system_calls_source == "driver") {
       result_.system_calls_per_op = double(driver_calls) / double(window_operations);
     }
@@ -417,6 +428,23 @@ class Repetition {
     }
   }
 
+  void collect_driver_counts(std::uint64_t window_operations) {
+    const CounterSource* source = rig_->driver.counters;
+    if (source == nullptr) return;
+    DriverCounts sum = std::move(service_counts_);
+    for (const auto& meter : rig_->meters) sum += meter->measured_driver_counts();
+    DriverCountsMeasurement& counts = result_.driver_counts.emplace();
+    counts.operations = window_operations;
+    for (std::size_t i = 0; i < source->lock_sites.size() && i < sum.locks.size(); ++i) {
+      if (sum.locks[i].acquisitions == 0) continue;
+      counts.lock_sites.push_back({std::string(source->lock_sites[i]), sum.locks[i]});
+    }
+    if (!source->whole_engine) return;
+    counts.shared_rmw = sum.shared_rmw;
+    counts.allocations = sum.allocations;
+    counts.wakeups = sum.wakeups;
+  }
+
   const Row& row_;
   const RunSettings& settings_;
   const std::atomic<bool>& stop_;
@@ -425,6 +453,7 @@ class Repetition {
   std::unique_ptr<Rig> rig_;
   std::unique_ptr<Crew> crew_;  // ends before the rig
   Watchdog watchdog_;
+  DriverCounts service_counts_;  // in the window
   Measurement result_;
 };
 

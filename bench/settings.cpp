@@ -157,6 +157,10 @@ constexpr RunOptionSpec kSpecs[] = {
      Place::kRun, false, [](RunOptions& o, Values v) { o.no_harness_price = parse_bool(v[0]); }},
     {"no-tracepoints", "", "Let the drivers count system calls, not the kernel", kHow, Place::kRun,
      false, [](RunOptions& o, Values v) { o.no_tracepoints = parse_bool(v[0]); }},
+    {"baseline", "NAME", "Driver that the table compares each row with", kHow, Place::kRun, false,
+     [](RunOptions& o, Values v) { o.baseline = v[0]; }},
+    {"locks", "", "Also a table of locks, shared writes and allocations per operation", kHow,
+     Place::kRun, false, [](RunOptions& o, Values v) { o.locks = parse_bool(v[0]); }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 

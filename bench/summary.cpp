@@ -30,6 +30,28 @@ void summarise_system_calls(RowSummary& row) {
   });
 }
 
+void add_counts(std::optional<DriverCountsMeasurement>& sum,
+                const std::optional<DriverCountsMeasurement>& more) {
+  if (!more) return;
+  if (!sum) {
+    sum = more;
+    return;
+  }
+  sum->operations += more->operations;
+  for (const auto& [site, count] : more->lock_sites) {
+    auto at = std::ranges::find(sum->lock_sites, site, &DriverCountsMeasurement::LockSite::site);
+    if (at == sum->lock_sites.end()) at = sum->lock_sites.insert(at, {site, {}});
+    at->count.acquisitions += count.acquisitions;
+    at->count.contended += count.contended;
+    at->count.wait_ns += count.wait_ns;
+  }
+  for (const auto member :
+       {&DriverCountsMeasurement::shared_rmw, &DriverCountsMeasurement::allocations,
+        &DriverCountsMeasurement::wakeups}) {
+    if ((*more).*member) (*sum).*member = ((*sum).*member).value_or(0) + *((*more).*member);
+  }
+}
+
 void summarise(RowSummary& row) {
   const auto& repetitions = row.repetitions;
   using Figures = RepetitionFigures;
@@ -45,6 +67,7 @@ void summarise(RowSummary& row) {
       median_of(repetitions, [](const Figures& f) { return f.context_switches_per_op; });
   row.fairness_jain = median_of(repetitions, [](const Figures& f) { return f.fairness_jain; });
   summarise_system_calls(row);
+  for (const Figures& figures : repetitions) add_counts(row.counts, figures.counts);
   row.spread = kNaN;
   if (repetitions.size() > 1) {
     const auto [least, most] = std::ranges::minmax(repetitions, {}, &Figures::operations_per_s);
@@ -84,8 +107,27 @@ std::string build_warning() {
       kBuildSanitizers);
 }
 
-Summary::Summary(std::vector<DescribedRow> rows)
-    : rows_(std::move(rows)), collected_(rows_.size()), unsteady_(rows_.size()) {}
+CountsPerOperation per_operation(const std::optional<DriverCountsMeasurement>& counts) {
+  if (!counts) return {kNaN, kNaN, kNaN, kNaN, kNaN, kNaN};
+  LockSiteCount locks;
+  for (const auto& [site, count] : counts->lock_sites) {
+    locks.acquisitions += count.acquisitions;
+    locks.contended += count.contended;
+    locks.wait_ns += count.wait_ns;
+  }
+  const double operations = double(counts->operations);
+  const auto per_op = [&](const std::optional<std::uint64_t>& count) {
+    return count ? double(*count) / operations : kNaN;
+  };
+  return {per_op(locks.acquisitions), per_op(locks.contended),     per_op(locks.wait_ns),
+          per_op(counts->shared_rmw), per_op(counts->allocations), per_op(counts->wakeups)};
+}
+
+Summary::Summary(std::vector<DescribedRow> rows, std::string baseline)
+    : rows_(std::move(rows)),
+      baseline_(std::move(baseline)),
+      collected_(rows_.size()),
+      unsteady_(rows_.size()) {}
 
 void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& m) {
   RowSummary& summary = collected_.at(row);
@@ -103,7 +145,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .latency_p90_ns = supported_percentile_ns(m.latency, 0.90),
        .latency_p99_ns = supported_percentile_ns(m.latency, 0.99),
        .latency_p999_ns = supported_percentile_ns(m.latency, 0.999),
-       .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN});
+       .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN,
+       .counts = m.driver_counts});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;
@@ -120,11 +163,11 @@ void Summary::skip(std::size_t row, std::string reason, std::string cure) {
   collected_.at(row).skip_cure = std::move(cure);
 }
 
-double Summary::scaling_of(std::size_t row, const std::vector<RowSummary>& summaries) const {
-  Row single = rows_[row].row;
-  single.submitters = 1;
+// NaN when there is no such row.
+double Summary::ratio_to(const Row& other, std::size_t row,
+                         const std::vector<RowSummary>& summaries) const {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
-    if (rows_[i].row == single && !rows_[i].price_only) {
+    if (rows_[i].row == other && !rows_[i].price_only) {
       return summaries[row].operations_per_s_median / summaries[i].operations_per_s_median;
     }
   }
@@ -138,7 +181,12 @@ std::vector<RowSummary> Summary::rows() const {
     RowSummary& summary = summaries[i];
     const auto price = rows_[i].price_row;
     summary.harness_share = price ? summaries[*price].cpu_ns_per_op / summary.cpu_ns_per_op : kNaN;
-    summary.scaling = scaling_of(i, summaries);
+    Row single = rows_[i].row;
+    single.submitters = 1;
+    summary.scaling = ratio_to(single, i, summaries);
+    Row base = rows_[i].row;
+    base.driver = baseline_;
+    summary.vs_baseline = ratio_to(base, i, summaries);
     summary.unsteady =
         !summary.repetitions.empty() && 2 * unsteady_[i] >= summary.repetitions.size();
     warn(summary);

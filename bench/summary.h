@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,19 @@ struct RepetitionFigures {
   double latency_p99_ns = 0;
   double latency_p999_ns = 0;
   double latency_max_ns = 0;
+  std::optional<DriverCountsMeasurement> counts;
 };
+
+// Of an operation; NaN where the driver does not count it.
+struct CountsPerOperation {
+  double lock_acquisitions = 0;
+  double lock_contended = 0;
+  double lock_wait_ns = 0;
+  double shared_rmw = 0;
+  double allocations = 0;
+  double wakeups = 0;
+};
+CountsPerOperation per_operation(const std::optional<DriverCountsMeasurement>& counts);
 
 // A figure that could not be had is NaN.
 struct RowSummary {
@@ -46,6 +59,8 @@ struct RowSummary {
   LatencyHistogram latency;  // merged; percentiles come from it
   double harness_share = 0;  // CPU ns/op of its price row over its own
   double scaling = 0;        // median over that of the same row with one submitter
+  double vs_baseline = 0;    // median over that of the same row with the baseline's driver
+  std::optional<DriverCountsMeasurement> counts;  // sums over the repetitions
 
   bool oversubscribed = false;
   bool unsteady = false;  // in at least half of the repetitions
@@ -56,7 +71,8 @@ struct RowSummary {
 // Takes measurements as they come. Memory grows with rows and repetitions, not with operations.
 class Summary {
  public:
-  explicit Summary(std::vector<DescribedRow> rows);
+  // `baseline` is the full name of a driver, or empty for none.
+  explicit Summary(std::vector<DescribedRow> rows, std::string baseline = {});
 
   void add(std::size_t row, std::uint32_t repetition, const Measurement& measurement);
   void skip(std::size_t row, std::string reason, std::string cure);
@@ -64,11 +80,14 @@ class Summary {
   // Medians, shares and warnings over what has come so far; one per row, in the order of the rows.
   std::vector<RowSummary> rows() const;
   const std::vector<DescribedRow>& described() const { return rows_; }
+  const std::string& baseline() const { return baseline_; }
 
  private:
-  double scaling_of(std::size_t row, const std::vector<RowSummary>& summaries) const;
+  double ratio_to(const Row& other, std::size_t row,
+                  const std::vector<RowSummary>& summaries) const;
 
   std::vector<DescribedRow> rows_;
+  std::string baseline_;
   std::vector<RowSummary> collected_;
   std::vector<std::uint32_t> unsteady_;  // repetitions, per row
 };

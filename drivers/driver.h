@@ -17,12 +17,13 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace aioscope {
 
 // Checked when an external driver is loaded. Raise it with every change to this header that alters
 // a layout, a virtual table or the meaning of a field.
-inline constexpr std::uint32_t kDriverAbiVersion = 1;
+inline constexpr std::uint32_t kDriverAbiVersion = 2;
 
 enum class Opcode : std::uint8_t { kRead, kWrite, kNop };
 
@@ -172,12 +173,46 @@ struct Availability {
   std::string cure;
 };
 
+// A lock at one place that takes it.
+struct LockSiteCount {
+  std::uint64_t acquisitions = 0;
+  std::uint64_t contended = 0;  // of these, found taken
+  std::uint64_t wait_ns = 0;    // from finding it taken to having it
+};
+
+// What a driver counts of its own work, exactly.
+struct DriverCounts {
+  std::vector<LockSiteCount> locks;  // one per CounterSource::lock_sites
+  std::uint64_t shared_rmw = 0;      // atomic read-modify-writes on lines that other CPUs write too
+  std::uint64_t allocations = 0;
+  std::uint64_t wakeups = 0;  // of sleepers, by a system call or without one
+};
+
+// Offered by a driver that counts. The counts are kept per thread, so that counting writes no line
+// that another thread writes; they only grow, and the harness takes differences.
+struct CounterSource {
+  std::span<const std::string_view> lock_sites;  // "ctx_lock/submit": the lock, and who takes it
+  bool whole_engine = false;                     // also all of DriverCounts besides the locks
+  DriverCounts (*this_thread)() = nullptr;       // of the calling thread, since it began
+  DriverCounts (*service_threads)() = nullptr;   // sums over the driver's own threads; thread-safe
+};
+
+// A line of text about a driver under a heading: "submit", "no lock; ...".
+struct DriverNote {
+  std::string heading;
+  std::string text;
+};
+
 struct Driver {
   std::string_view name;     // "libaio", "libaio@user-reap"
   std::string_view summary;  // one line
   Capabilities capabilities;
   Availability (*probe)();  // never throws; opens and closes a context
   std::unique_ptr<Context> (*open)(const ContextOptions&);  // throws SetupError
+  const CounterSource* counters = nullptr;                  // nullptr: it does not count
+  // For a driver that is one step of several: what it changes, and the locks and shared lines of
+  // its paths ('aioscope list stages'). nullptr: none.
+  std::vector<DriverNote> (*notes)() = nullptr;
 };
 
 // A context could not be set up. what() holds the call, the errno's text and the cure.

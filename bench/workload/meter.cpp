@@ -1,5 +1,7 @@
 #include "bench/workload/meter.h"
 
+#include "bench/measure/driver_counts.h"
+
 namespace aioscope {
 
 bool Meter::change(Phase phase) {
@@ -8,12 +10,14 @@ bool Meter::change(Phase phase) {
   // A thread that slept through the window has an empty one of its own.
   if (!begun_ && phase >= Phase::kMeasured) {
     begin_ = counts;
+    if (driver_ != nullptr) begin_driver_ = driver_->this_thread();
     begin_usage_ = usage_of_this_thread();
     begun_ = changed = true;
   }
   if (!ended_ && phase > Phase::kMeasured) {
     end_ = counts;
     end_usage_ = usage_of_this_thread();
+    if (driver_ != nullptr) end_driver_ = driver_->this_thread();
     ended_ = changed = true;
   }
   return changed;
@@ -35,5 +39,7 @@ ThreadMeasurement Meter::measured() const {
   result.major_faults = usage.major_faults;
   return result;
 }
+
+DriverCounts Meter::measured_driver_counts() const { return end_driver_ - begin_driver_; }
 
 }  // namespace aioscope

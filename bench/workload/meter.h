@@ -7,6 +7,7 @@
 #include "bench/measure/usage.h"
 #include "bench/measurement.h"
 #include "bench/workload/control.h"
+#include "drivers/driver.h"
 
 namespace aioscope {
 
@@ -24,6 +25,9 @@ class alignas(64) Meter {
     std::uint64_t system_calls = 0;
   };
   Counts counts;
+
+  // `driver` is nullptr for a driver that does not count.
+  explicit Meter(const CounterSource* driver = nullptr) : driver_(driver) {}
 
   // True when the thread has just entered or left the measured window.
   bool observe(Phase phase) {
@@ -47,6 +51,8 @@ class alignas(64) Meter {
   // After the thread has ended: what it did within the window.
   ThreadMeasurement measured() const;
   std::uint64_t measured_bytes() const { return end_.bytes - begin_.bytes; }
+  // What the driver counted of this thread in the window; empty for one that does not count.
+  DriverCounts measured_driver_counts() const;
 
  private:
   bool change(Phase phase);
@@ -56,6 +62,8 @@ class alignas(64) Meter {
   bool ended_ = false;
   Counts begin_, end_;
   Usage begin_usage_, end_usage_;
+  const CounterSource* const driver_;
+  DriverCounts begin_driver_, end_driver_;
   alignas(64) std::atomic<std::uint64_t> started_{0};
   std::atomic<std::uint64_t> finished_{0};
   std::atomic<std::uint64_t> harness_calls_{0};

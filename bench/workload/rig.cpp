@@ -52,7 +52,7 @@ Rig::Rig(const Driver& driver_, const Row& row_, const RunSettings& settings)
     }
   }
   for (std::size_t i = 0; i < layout.threads.size(); ++i) {
-    meters.push_back(std::make_unique<Meter>());
+    meters.push_back(std::make_unique<Meter>(driver.counters));
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstddef>
-#include <mutex>
 
 #include "drivers/io_uring/completion_queue.h"
+#include "drivers/io_uring/counted_mutex.h"
 #include "drivers/io_uring/ring_setup.h"
 #include "drivers/io_uring/submission_queue.h"
 #include "drivers/setup_failure.h"
@@ -89,7 +89,7 @@ class SharedRing final : public Context {
         completion_(setup_) {}
 
   SubmitResult submit(std::span<const Request> requests) override {
-    const std::lock_guard lock(submit_lock_);
+    const CountedLock lock(submit_lock_, RingSite::kSubmit);
     return submission_.submit(requests);
   }
   ReapResult reap(std::span<Completion> out, std::size_t min, Deadline deadline) override {
@@ -103,17 +103,17 @@ class SharedRing final : public Context {
 
  private:
   std::uint32_t take(std::span<Completion> out) {
-    const std::lock_guard lock(reap_lock_);
+    const CountedLock lock(reap_lock_, RingSite::kReap);
     return completion_.take(out);
   }
 
   RingSetup setup_;
-  std::mutex& reap_lock_;
+  CountedMutex& reap_lock_;
   const char* const locks_;
   // Grouped by writer: submitters and reapers write no common line.
-  alignas(kCacheline) std::mutex submit_lock_;
+  alignas(kCacheline) CountedMutex submit_lock_;
   SubmissionQueue submission_;  // guarded by submit_lock_
-  alignas(kCacheline) std::mutex own_reap_lock_;
+  alignas(kCacheline) CountedMutex own_reap_lock_;
   CompletionQueue completion_;  // take() is guarded by reap_lock_
 };
 
@@ -142,22 +142,26 @@ constexpr Driver kDrivers[] = {
      .summary = "io_uring; a shared ring has one lock for submitting and one for reaping",
      .capabilities = kCapabilities,
      .probe = probe<false, false>,
-     .open = open<false, false, Guard::kTwoLocks>},
+     .open = open<false, false, Guard::kTwoLocks>,
+     .counters = &kRingCounters},
     {.name = "io_uring@one-lock",
      .summary = "io_uring; a shared ring has one lock for everything",
      .capabilities = kCapabilities,
      .probe = probe<false, false>,
-     .open = open<false, false, Guard::kOneLock>},
+     .open = open<false, false, Guard::kOneLock>,
+     .counters = &kRingCounters},
     {.name = "io_uring@sqpoll",
      .summary = "io_uring; a kernel thread per ring takes the submissions",
      .capabilities = kCapabilities,
      .probe = probe<true, false>,
-     .open = open<true, false, Guard::kTwoLocks>},
+     .open = open<true, false, Guard::kTwoLocks>,
+     .counters = &kRingCounters},
     {.name = "io_uring@registered",
      .summary = "io_uring with fixed files and fixed buffers",
      .capabilities = kCapabilities,
      .probe = probe<false, true>,
-     .open = open<false, true, Guard::kTwoLocks>},
+     .open = open<false, true, Guard::kTwoLocks>,
+     .counters = &kRingCounters},
 };
 
 }  // namespace

@@ -12,10 +12,12 @@
 
 #include "drivers/kioctx/char_files.h"
 #include "drivers/kioctx/clock.h"
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/file_workers.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx.h"
 #include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/stage_text.h"
 #include "drivers/setup_failure.h"
 
 namespace aioscope {
@@ -204,6 +206,36 @@ constexpr auto full_name() {
 template <std::size_t kIndex>
 constexpr auto kFullName = full_name<kIndex>();
 
+DriverCounts to_contract(const kioctx::CountSums& sums) {
+  DriverCounts counts{
+      .shared_rmw = sums.shared_rmw, .allocations = sums.allocations, .wakeups = sums.wakeups};
+  for (const kioctx::CountSums::Lock& lock : sums.locks) {
+    counts.locks.push_back({lock.acquisitions, lock.contended, lock.wait_ns});
+  }
+  return counts;
+}
+
+constexpr CounterSource kCounters{
+    .lock_sites = kioctx::kLockSiteNames,
+    .whole_engine = true,
+    .this_thread =
+        [] {
+          kioctx::CountSums sums;
+          sums.add(kioctx::counts);
+          return to_contract(sums);
+        },
+    .service_threads = [] { return to_contract(kioctx::service_counts()); },
+};
+
+template <std::size_t kIndex>
+std::vector<DriverNote> notes() {
+  std::vector<DriverNote> notes;
+  for (kioctx::StageNote& note : kioctx::describe(kioctx::kStages[kIndex])) {
+    notes.push_back({std::move(note.heading), std::move(note.text)});
+  }
+  return notes;
+}
+
 template <std::size_t... kIndex>
 constexpr std::array<Driver, sizeof...(kIndex)> make_rows(std::index_sequence<kIndex...>) {
   return {Driver{
@@ -212,6 +244,8 @@ constexpr std::array<Driver, sizeof...(kIndex)> make_rows(std::index_sequence<kI
       .capabilities = {.opcodes = kAllOpcodes, .files = kKernelFiles, .cancel = true},
       .probe = probe<kIndex>,
       .open = open<kIndex>,
+      .counters = &kCounters,
+      .notes = notes<kIndex>,
   }...};
 }
 

@@ -32,7 +32,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
-  const std::string text = table_text(sample_summary(), false);
+  const std::string text = table_text(sample_summary(), {});
   EXPECT_NE(text.find("90.0*"), std::string::npos) << text;    // median kop/s, oversubscribed
   EXPECT_NE(text.find("22.2 %"), std::string::npos) << text;   // spread
   EXPECT_NE(text.find("100.0 %"), std::string::npos) << text;  // harness share
@@ -41,7 +41,7 @@ TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
   EXPECT_NE(text.find("io_uring_setup: EPERM; sysctl -w"), std::string::npos) << text;
   EXPECT_NE(text.find("a warning"), std::string::npos) << text;
   EXPECT_EQ(text.find("\033["), std::string::npos);
-  EXPECT_NE(table_text(sample_summary(), true).find("\033[1m"), std::string::npos);
+  EXPECT_NE(table_text(sample_summary(), {.color = true}).find("\033[1m"), std::string::npos);
   // The row that only prices the harness has no line of its own.
   EXPECT_EQ(text.find("\nnull"), std::string::npos) << text;
 }
@@ -51,11 +51,28 @@ TEST(Table, IsAligned) {
   summary.add(0, 0, sample_measurement());
   summary.add(2, 0, sample_measurement());
   std::vector<std::size_t> ends;
-  for (const std::string& line : lines_of(table_text(summary, false))) {
+  for (const std::string& line : lines_of(table_text(summary, {}))) {
     if (line.starts_with("file:")) ends.push_back(line.find("80.0*"));
   }
   ASSERT_EQ(ends.size(), 2u);
   EXPECT_EQ(ends[0], ends[1]);
+}
+
+TEST(Table, ShowsCountsOfDriversWhenAsked) {
+  EXPECT_EQ(table_text(sample_summary(), {}).find("shared RMW"), std::string::npos);
+  const std::string text = table_text(sample_summary(), {.locks = true});
+  EXPECT_NE(text.find("shared RMW"), std::string::npos) << text;
+  EXPECT_NE(text.find("2.000     0.0100       2.00       2.500  0.000"), std::string::npos) << text;
+  EXPECT_NE(
+      text.find("queue/submit                   1.5000      0.01000         2.00            200"),
+      std::string::npos)
+      << text;
+  Summary without(sample_run().rows);
+  Measurement m = sample_measurement();
+  m.driver_counts.reset();
+  without.add(0, 0, m);
+  EXPECT_NE(table_text(without, {.locks = true}).find("None of these drivers counts"),
+            std::string::npos);
 }
 
 TEST(Csv, HasTheSameColumnsInEveryLine) {
@@ -65,6 +82,8 @@ TEST(Csv, HasTheSameColumnsInEveryLine) {
     EXPECT_EQ(std::ranges::count(line, ','), std::ranges::count(lines[0], ',')) << line;
   }
   EXPECT_NE(lines[3].find("io_uring_setup: EPERM"), std::string::npos);
+  EXPECT_TRUE(lines[0].ends_with("shared_rmw_per_op,allocations_per_op,wakeups_per_op"));
+  EXPECT_TRUE(lines[1].ends_with(",2,0.01,2,2.5,0,")) << lines[1];  // wake-ups: not counted
 }
 
 TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
@@ -97,6 +116,8 @@ TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
   EXPECT_DOUBLE_EQ(entries[0]["real_time"], 12'500);
   EXPECT_DOUBLE_EQ(entries[0]["cpu_time"], 8'512.5);
   EXPECT_DOUBLE_EQ(entries[0]["items_per_second"], 80'000);
+  EXPECT_DOUBLE_EQ(entries[0]["lock_acquisitions_per_op"], 2);
+  EXPECT_FALSE(entries[0].contains("wakeups_per_op"));
   EXPECT_EQ(entries[0]["label"], "driver=libaio workload=shared target=file:test.dat");
   ASSERT_EQ(percentiles.size(), 2u);
   EXPECT_GT(percentiles[0]["real_time"], 2'900'000);

@@ -57,6 +57,13 @@ Measurement sample_measurement() {
   m.harness_system_calls_per_op = 0.5;
   m.system_calls_source = "driver";
   m.system_calls_reason = "tracefs is not mounted";
+  m.driver_counts = {
+      .operations = 40'000,
+      .lock_sites = {{"queue/submit",
+                      {.acquisitions = 60'000, .contended = 400, .wait_ns = 80'000}},
+                     {"queue/reap", {.acquisitions = 20'000, .contended = 0, .wait_ns = 0}}},
+      .shared_rmw = 100'000,
+      .allocations = 0};
   m.submitted = 60'000;
   m.completed = 60'000;
   ThreadMeasurement submitter;

@@ -128,6 +128,55 @@ TEST(Runner, CpuTimeAndThroughputAgreeForABusyThread) {
   EXPECT_GT(m.cpu_user_ns_per_op, 0);
 }
 
+std::uint64_t acquisitions(const Measurement& m, std::string_view site) {
+  for (const auto& [name, count] : m.driver_counts.value().lock_sites) {
+    if (name == site) return count.acquisitions;
+  }
+  return 0;
+}
+
+// What v3.7 does for each request, in numbers that differ only by what the edges of the window cut.
+TEST(Runner, TakesWhatTheDriverCountsOfItself) {
+  Row row = null_row(Workload::kPerThread, 2);
+  row.driver = "kioctx@v3.7";
+  const Measurement m = measure(row);
+  const double operations = double(m.driver_counts.value().operations);
+  EXPECT_GT(operations, 1000);
+  const double slack = 2 * row.depth;
+  for (const char* site : {"ctx_lock/submit", "ctx_lock/put", "ctx_lock/complete"}) {
+    EXPECT_NEAR(double(acquisitions(m, site)), operations, slack) << site;
+  }
+  EXPECT_NEAR(double(acquisitions(m, "ctx_lock/alloc-batch")), operations / row.batch, slack);
+  EXPECT_EQ(acquisitions(m, "tail/complete"), 0u);
+  EXPECT_NEAR(double(m.driver_counts->allocations.value()), operations, 2 * slack);
+}
+
+// Requests of a real file are completed by threads of the driver.
+TEST(Runner, CountsTheDriversOwnThreads) {
+  const std::string path = testing::TempDir() + "counts.dat";
+  make_target_file(path, 1 << 20, false);
+  Row row = null_row(Workload::kPerThread, 1);
+  row.driver = "kioctx@series";
+  row.target = {.kind = FileKind::kFile, .path = path, .spec = ""};
+  row.buffered = true;
+  const Measurement m = measure(row);
+  EXPECT_NEAR(double(acquisitions(m, "tail/complete")), double(m.driver_counts->operations),
+              2 * row.depth + 0.05 * double(m.driver_counts->operations));
+  std::remove(path.c_str());
+}
+
+TEST(Runner, OnlyDriversThatCountHaveCounts) {
+  EXPECT_FALSE(measure(null_row(Workload::kPerThread, 1)).driver_counts.has_value());
+  Row row = null_row(Workload::kShared, 2);
+  row.driver = "io_uring";
+  const Registry registry;
+  if (!registry.find(row.driver)->probe().usable) GTEST_SKIP() << "no io_uring here";
+  const Measurement m = measure(row);
+  EXPECT_GT(acquisitions(m, "ring/submit"), 0u);
+  EXPECT_GT(acquisitions(m, "ring/reap"), 0u);
+  EXPECT_FALSE(m.driver_counts->shared_rmw.has_value());
+}
+
 TEST(Runner, LatencyCanBeOff) {
   Row row = null_row(Workload::kPerThread, 1);
   row.latency = LatencyMode::kOff;

@@ -66,6 +66,39 @@ TEST(Summary, WarnsOfAHarnessShareOverTenPercent) {
   EXPECT_TRUE(rows[1].warnings.empty());
 }
 
+TEST(Summary, ComparesWithTheSameRowOfTheBaseline) {
+  std::vector<DescribedRow> rows(3);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i].row.driver = i == 0 ? "base" : "other";
+  rows[2].row.depth = 7;  // has no partner
+  Summary summary(rows, "base");
+  Measurement m;
+  m.operations_per_s = 100;
+  summary.add(0, 0, m);
+  m.operations_per_s = 250;
+  summary.add(1, 0, m);
+  summary.add(2, 0, m);
+  const auto summaries = summary.rows();
+  EXPECT_DOUBLE_EQ(summaries[0].vs_baseline, 1);
+  EXPECT_DOUBLE_EQ(summaries[1].vs_baseline, 2.5);
+  EXPECT_TRUE(std::isnan(summaries[2].vs_baseline));
+}
+
+TEST(Summary, AddsCountsOfRepetitionsBySite) {
+  Summary summary({DescribedRow{}});
+  Measurement m;
+  m.driver_counts = {.operations = 10, .lock_sites = {{"a", {10, 1, 5}}}, .wakeups = 1};
+  summary.add(0, 0, m);
+  m.driver_counts = {
+      .operations = 30, .lock_sites = {{"b", {30, 3, 15}}, {"a", {10, 0, 0}}}, .wakeups = 3};
+  summary.add(0, 1, m);
+  const CountsPerOperation counts = per_operation(summary.rows()[0].counts);
+  EXPECT_DOUBLE_EQ(counts.lock_acquisitions, 50.0 / 40);
+  EXPECT_DOUBLE_EQ(counts.lock_contended, 0.1);
+  EXPECT_DOUBLE_EQ(counts.lock_wait_ns, 0.5);
+  EXPECT_DOUBLE_EQ(counts.wakeups, 0.1);
+  EXPECT_TRUE(std::isnan(counts.shared_rmw));
+}
+
 TEST(Summary, PrefersTracedSystemCalls) {
   Summary summary(two_rows_and_their_price());
   summary.add(0, 0, measured(100, 400));

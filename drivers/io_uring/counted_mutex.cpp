@@ -1,0 +1,34 @@
+#include "drivers/io_uring/counted_mutex.h"
+
+#include <array>
+#include <chrono>
+
+namespace aioscope {
+namespace {
+
+constexpr std::array<std::string_view, 2> kSites{"ring/submit", "ring/reap"};
+
+constinit thread_local std::array<LockSiteCount, kSites.size()> counts{};
+
+}  // namespace
+
+const CounterSource kRingCounters{
+    .lock_sites = kSites,
+    .this_thread =
+        [] {
+          return DriverCounts{.locks = {counts.begin(), counts.end()}};
+        },
+};
+
+void CountedMutex::lock(RingSite site) {
+  LockSiteCount& count = counts[std::size_t(site)];
+  ++count.acquisitions;
+  if (mutex_.try_lock()) return;
+  ++count.contended;
+  const auto begin = std::chrono::steady_clock::now();
+  mutex_.lock();
+  const auto waited = std::chrono::steady_clock::now() - begin;
+  count.wait_ns += std::uint64_t(std::chrono::nanoseconds(waited).count());
+}
+
+}  // namespace aioscope
