@@ -65,6 +65,10 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
       put_slot_of_cancelled();
+      if constexpr (S.mutation == Mutation::kNoWakeNoEvent) {
+        aio_put_req(req);
+        return;
+      }
     }
     schedule_point("complete: posted, sleepers not looked for");
     wake_reapers(available);

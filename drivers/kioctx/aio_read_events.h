@@ -118,10 +118,8 @@ std::uint32_t Kioctx<S>::aio_read_events_ring(std::span<IoEvent> events) {
   std::uint32_t head = ring.head.load(std::memory_order_relaxed);
   if constexpr (S.mutation != Mutation::kNoHeadClamp) head %= nr;
   [[maybe_unused]] IoEvent read_early;
-  if constexpr (S.mutation == Mutation::kNoReadBarrier) {
-    read_early = ring.events()[head];
-    schedule_point("reap: event read, tail not");
-  }
+  if constexpr (S.mutation == Mutation::kNoReadBarrier) read_early = ring.events()[head];
+  schedule_point("reap: head read, tail not");
   // Acquire: the events. Pairs with the producers.
   const std::uint32_t end = ring.tail.load(std::memory_order_acquire) % nr;
   std::uint32_t count = 0;
@@ -140,6 +138,7 @@ std::uint32_t Kioctx<S>::aio_read_events_ring(std::span<IoEvent> events) {
   ring.head.store(head, std::memory_order_release);
   if constexpr (S.active_until_reaped && !S.slots_at_completion &&
                 S.mutation != Mutation::kSlotAtCompletion) {
+    schedule_point("reap: head written, slots not put");
     put_slots(count);
   }
   return count;
@@ -151,6 +150,7 @@ std::uint32_t Kioctx<S>::read_cpu_rings(std::span<IoEvent> events) {
   if (events.empty()) return 0;
   const SpinLockGuard guard(this->ring_lock, LockSite::kRingLock);
   const std::uint32_t count = this->rings.pop(events);
+  schedule_point("reap: head written, slots not put");
   if (count > 0) put_slots(count);
   return count;
 }
@@ -183,6 +183,7 @@ std::int64_t Kioctx<S>::read_events_by_hrtimer(std::uint32_t min_nr, std::span<I
     WaitQueueEntry entry(true);
     for (;;) {
       prepare_to_read(entry, min_nr - have);
+      schedule_point("reap: queued, not looked again");
       if (enough() || error != 0) break;
       if (until_ns == 0 && S.mutation != Mutation::kTimerForZero) break;
       error = schedule_until(entry, until_ns);

@@ -47,6 +47,7 @@ Kioctx<S>::Kioctx(const RingSize& size) {
 
 template <Stage S>
 Kioctx<S>::~Kioctx() {
+  schedule_point("end: freed");
   if constexpr (S.percpu_reqs_available) free_percpu(this->cpu);
   free_ring(this->ring_pages);
 }
@@ -146,7 +147,13 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
   const RcuReadGuard guard;
   if constexpr (S.table_lookup) {
     Kioctx* ctx = lookup_in_table(id);
-    return ctx != nullptr && ctx->users.tryget_live() ? ctx : nullptr;
+    if (ctx == nullptr) return nullptr;
+    schedule_point("lookup: found, no reference yet");
+    if constexpr (S.mutation == Mutation::kGetOfTheDead) {
+      ctx->users.get();
+      return ctx;
+    }
+    return ctx->users.tryget_live() ? ctx : nullptr;
   } else {
     Kioctx* ctx = lookup_in_list(id);
     if (ctx == nullptr) return nullptr;
@@ -333,6 +340,7 @@ void Kioctx<S>::wait_for_all_slots() {
 // The last user is gone. Completions may still be looking at the wait queue, in a read section.
 template <Stage S>
 void Kioctx<S>::free_ioctx() {
+  schedule_point("end: last user gone");
   if constexpr (S.refcounting) {
     this->ctx_lock.lock(LockSite::kCtxLockTeardown);
     cancel_all();

@@ -33,19 +33,29 @@ std::int64_t Kioctx<S>::batch_room() const {
     // In lazy-cancel completions no longer hold ctx_lock: they post, then leave reqs_active. Read
     // in the other order, so that an event may be counted twice and never not at all. (The series'
     // patch reads the ring first, and can hand out a slot too many.)
-    // Acquire: the posted events. Pairs with put_slot_of_cancelled().
-    std::int32_t active;
-    if constexpr (S.lockless_put) {
-      active = this->reqs_active.load(std::memory_order_acquire);
-    } else {
-      active = this->reqs_active;
+    const auto count_active = [this]() -> std::int64_t {
+      if constexpr (S.lockless_put) {
+        // Acquire: the posted events. Pairs with put_slot_of_cancelled().
+        return this->reqs_active.load(std::memory_order_acquire);
+      } else {
+        return this->reqs_active;
+      }
+    };
+    const auto ring_room = [this, nr]() -> std::int64_t {
+      // Acquire: the reaper has read the events that it moved head past. Pairs with aio_read_evt()
+      // and aio_read_events_ring(). Before the tail, which it cannot pass then.
+      const std::uint32_t head = this->ring_pages->head.load(std::memory_order_acquire) % nr;
+      const std::uint32_t end = this->ring_pages->tail.load(std::memory_order_relaxed);
+      return (head + nr - 1 - end) % nr;
+    };
+    if constexpr (S.mutation == Mutation::kRingBeforeActive) {
+      const std::int64_t room = ring_room();
+      schedule_point("submit: one half counted");
+      return room - count_active();
     }
-    schedule_point("submit: active requests counted, events not");
-    // Acquire: the reaper has read the events that it moved head past. Pairs with aio_read_evt()
-    // and aio_read_events_ring(). Before the tail, which it cannot pass then.
-    const std::uint32_t head = this->ring_pages->head.load(std::memory_order_acquire) % nr;
-    const std::uint32_t end = this->ring_pages->tail.load(std::memory_order_relaxed);
-    return std::int64_t((head + nr - 1 - end) % nr) - active;
+    const std::int64_t active = count_active();
+    schedule_point("submit: one half counted");
+    return ring_room() - active;
   }
 }
 

@@ -21,6 +21,9 @@ void CpuRings::init(std::uint32_t slots) {
 CpuRings::~CpuRings() { ::operator delete (base_, std::align_val_t{kPageSize}); }
 
 std::uint32_t CpuRings::push(const IoEvent& event) {
+  if (mutated(PartMutation::kPercpuInterrupted)) {
+    return post(ring(std::uint32_t(sched_getcpu())), event);
+  }
   if (!percpu_uses_rseq()) return push_locked(event);
   CpuRing* at = nullptr;
   const std::uint32_t end = percpu_detail::rseq_push(base_, stride_, mask_, event, at);
@@ -30,8 +33,13 @@ std::uint32_t CpuRings::push(const IoEvent& event) {
 std::uint32_t CpuRings::push_locked(const IoEvent& event) {
   CpuRing& at = ring(std::uint32_t(sched_getcpu()));
   const SpinLockGuard guard(at.lock, LockSite::kCpuRing);
+  return post(at, event);
+}
+
+std::uint32_t CpuRings::post(CpuRing& at, const IoEvent& event) const {
   const std::uint32_t end = at.tail.load(std::memory_order_relaxed);
   (&at.events[0])[end & mask_] = event;
+  schedule_point("cpu ring: event written, tail not");
   at.tail.store(end + 1, std::memory_order_release);  // pairs with pop_from
   return end + 1 - at.head.load(std::memory_order_relaxed);
 }

@@ -75,6 +75,7 @@ class CpuRings {
     return *reinterpret_cast<CpuRing*>(base_ + std::size_t{cpu} * stride_);
   }
   std::uint32_t push_locked(const IoEvent& event);
+  std::uint32_t post(CpuRing& at, const IoEvent& event) const;  // needs its lock
   std::uint32_t pop_from(CpuRing& ring, std::span<IoEvent> out) const;
 
   std::byte* base_ = nullptr;

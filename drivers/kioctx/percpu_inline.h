@@ -11,6 +11,8 @@
 
 #include <cstddef>
 
+#include "drivers/kioctx/schedule_point.h"
+
 namespace aioscope::kioctx::percpu_detail {
 
 inline PercpuSlot& slot_of_this_cpu(PercpuSlot* slots) { return slots[sched_getcpu()]; }
@@ -196,6 +198,14 @@ inline std::uint32_t atomic_add_and_drain(PercpuSlot* slots, std::uint32_t value
   }
 }
 
+// A load and a store that an interrupt can come between: mutated(kPercpuInterrupted).
+inline void interrupted_add(PercpuSlot* slots, std::uint32_t value) {
+  std::atomic<std::uint32_t>& slot = slot_of_this_cpu(slots).value;
+  const std::uint32_t seen = slot.load(std::memory_order_relaxed);
+  schedule_point("percpu: read, not written");
+  slot.store(seen + value, std::memory_order_relaxed);
+}
+
 }  // namespace aioscope::kioctx::percpu_detail
 
 namespace aioscope::kioctx {
@@ -203,6 +213,9 @@ namespace aioscope::kioctx {
 inline bool percpu_uses_rseq() { return percpu_detail::kUseRseq; }
 
 inline void percpu_add(PercpuSlot* slots, std::uint32_t value) {
+  if (mutated(PartMutation::kPercpuInterrupted)) {
+    return percpu_detail::interrupted_add(slots, value);
+  }
   if (percpu_detail::kUseRseq) return percpu_detail::rseq_add(slots, value);
   // Pairs with atomic_take_one() and percpu_sum().
   percpu_detail::slot_of_this_cpu(slots).value.fetch_add(value, std::memory_order_acq_rel);
@@ -215,6 +228,10 @@ inline bool percpu_take_one(PercpuSlot* slots) {
 
 inline std::uint32_t percpu_add_and_drain(PercpuSlot* slots, std::uint32_t value,
                                           std::uint32_t batch) {
+  if (mutated(PartMutation::kPercpuInterrupted)) {
+    percpu_detail::interrupted_add(slots, value);
+    return 0;
+  }
   if (percpu_detail::kUseRseq) return percpu_detail::rseq_add_and_drain(slots, value, batch);
   return percpu_detail::atomic_add_and_drain(slots, value, batch);
 }

@@ -54,15 +54,22 @@ bool PercpuRef::kill() {
       break;
     }
   }
-  synchronize_rcu();
   PercpuSlot* slots = slots_of(word);
+  const bool waits = !mutated(PartMutation::kRefNoGracePeriod);
+  if (waits) synchronize_rcu();
+  schedule_point("ref: dying, not summed");
   // A counter may be negative, being where references were put that were got elsewhere; the sum is
   // not wrapped, and is extended with its sign for the initial reference may cover one that is.
   const auto sum = std::int64_t(std::int32_t(percpu_sum(slots)));
   count_.fetch_add(std::uint64_t(sum), std::memory_order_relaxed);
+  schedule_point("ref: summed, not dead");
   // Release: the sum comes before DEAD, for a put() that sees DEAD and tests for zero.
   pcpu_count_.store(std::uintptr_t(State::kDead), std::memory_order_release);
-  free_percpu(slots);
+  if (waits) {
+    free_percpu(slots);
+  } else {
+    call_rcu([](void* counters) { free_percpu(static_cast<PercpuSlot*>(counters)); }, slots);
+  }
   return true;
 }
 

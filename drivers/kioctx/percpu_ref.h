@@ -26,6 +26,7 @@
 
 #include "drivers/kioctx/percpu.h"
 #include "drivers/kioctx/rcu.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -78,9 +79,11 @@ inline void PercpuRef::get() {
   const std::uintptr_t word =
       pcpu_count_.load(std::memory_order_acquire);  // pairs: counters' birth
   if (state_of(word) == State::kPtr) [[likely]] {
+    schedule_point("ref: counters seen, not used");
     percpu_add(slots_of(word), 1);
     return;
   }
+  schedule_point("ref: atomic to be raised");
   const std::uint64_t count = count_.fetch_add(kOneGet, std::memory_order_relaxed) + kOneGet;
   if (state_of(word) == State::kNone && (count >> kCountBits) == 0) get_counter_wrapped(word);
 }
@@ -90,6 +93,7 @@ inline bool PercpuRef::tryget_live() {
   const RcuReadGuard guard;
   const std::uintptr_t word = pcpu_count_.load(std::memory_order_acquire);  // pairs: as in get()
   if (state_of(word) == State::kPtr) [[likely]] {
+    schedule_point("ref: counters seen, not used");
     percpu_add(slots_of(word), 1);
     return true;
   }
@@ -103,16 +107,22 @@ inline bool PercpuRef::tryget_live() {
 }
 
 inline bool PercpuRef::put() {
+  State seen = State::kNone;
   {
     const RcuReadGuard guard;
     const std::uintptr_t word = pcpu_count_.load(std::memory_order_acquire);  // pairs: as in get()
     if (state_of(word) == State::kPtr) [[likely]] {
+      schedule_point("ref: counters seen, not used");
       percpu_add(slots_of(word), std::uint32_t(-1));
       return false;
     }
+    seen = state_of(word);
   }
+  schedule_point("ref: atomic to be lowered");
   // Release: what was done with the reference; acquire: what all others did, and DEAD (see above).
   const std::uint64_t left = (count_.fetch_sub(1, std::memory_order_acq_rel) - 1) & kCountMask;
+  if (mutated(PartMutation::kRefStateReadBefore)) return left == 0 && seen == State::kDead;
+  if (mutated(PartMutation::kRefZeroWhileDying)) return left == 0;
   return left == 0 && state() == State::kDead;
 }
 

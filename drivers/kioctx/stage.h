@@ -20,6 +20,9 @@ enum class Mutation : std::uint8_t {
   kSlotAtCompletion,  // a slot comes back when its event is posted, not when that is reaped
   kMissingGet,        // a lookup takes no reference
   kTimerForZero,      // a time-out of 0 arms the timer
+  kRingBeforeActive,  // room in the ring is read before the requests that will fill it
+  kGetOfTheDead,      // a lookup takes a reference though the last one may be gone
+  kNoWakeNoEvent,     // a cancelled request wakes nobody, not even who waits for the last one
 };
 
 struct Stage {

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "drivers/kioctx/futex.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -135,6 +136,7 @@ void MinWaitQueueHead::wake_up_for(std::uint32_t available) {
 }
 
 int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
+  schedule_point("wait: about to sleep");
   yield_cpu();
   TaskState expected = TaskState::kInterruptible;
   // Acquire on failure: what the waker did, pairs with wake().
