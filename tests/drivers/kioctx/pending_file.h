@@ -22,7 +22,7 @@ class PendingFile {
 
   std::uint32_t install(FileTable& table) { return table.install(kOperations, this); }
 
-  std::size_t count() {
+  std::size_t count() const {
     const std::lock_guard guard(mutex_);
     return pending_.size();
   }
@@ -84,7 +84,7 @@ class PendingFile {
   static constexpr FileOperations kOperations{submit, submit};
 
   const Cancel cancellable_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::deque<Kiocb*> pending_;
 };
 

@@ -3,7 +3,11 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <stdexcept>
+#include <utility>
 
 #include "drivers/kioctx/barrier.h"
 #include "drivers/kioctx/schedule_point.h"
@@ -19,8 +23,11 @@ constexpr std::uint64_t kLongestSleepUs = 200;
 constexpr std::uint64_t kLongestSpin = 500;
 
 std::atomic<std::uint64_t> random_seed{0};  // 0: threads pass
-std::atomic<const char*> script_place{nullptr};
-std::atomic<AtPlace*> script{nullptr};
+struct Script {
+  std::atomic<const char*> place{nullptr};
+  std::atomic<AtPlace*> at{nullptr};
+};
+std::array<Script, 2> scripts;
 std::atomic<const char*> counted_place{nullptr};
 std::atomic<std::uint64_t> counted_passes{0};
 
@@ -58,12 +65,14 @@ void on_place(const char* place) {
 }  // namespace
 
 void AtPlace::pass(const char* place) {
-  if (!is_place(script_place, place)) return;
-  // Acquire: pairs with AtPlace's constructor.
-  AtPlace* at = script.exchange(nullptr, std::memory_order_acquire);
-  if (at == nullptr) return;
-  at->then_();
-  at->happened_ = true;
+  for (Script& script : scripts) {
+    if (!is_place(script.place, place)) continue;
+    // Acquire: pairs with AtPlace's constructor.
+    AtPlace* at = script.at.exchange(nullptr, std::memory_order_acquire);
+    if (at == nullptr) continue;
+    at->then_();
+    at->happened_ = true;
+  }
 }
 
 void random_step() {
@@ -95,12 +104,16 @@ void number_this_thread(std::uint64_t number) {
 }
 
 AtPlace::AtPlace(const char* place, std::function<void()> then) : then_(std::move(then)) {
-  script_place.store(place, std::memory_order_relaxed);
-  script.store(this, std::memory_order_release);  // pairs with pass
+  Script* const script =
+      std::ranges::find_if(scripts, [](const Script& s) { return s.place.load() == nullptr; });
+  if (script == scripts.end()) throw std::logic_error("too many scripts at once");
+  index_ = std::size_t(script - scripts.begin());
+  script->place.store(place, std::memory_order_relaxed);
+  script->at.store(this, std::memory_order_release);  // pairs with pass
 }
 AtPlace::~AtPlace() {
-  script_place.store(nullptr, std::memory_order_relaxed);
-  script.store(nullptr, std::memory_order_relaxed);
+  scripts[index_].at.store(nullptr, std::memory_order_relaxed);
+  scripts[index_].place.store(nullptr, std::memory_order_relaxed);
 }
 
 PassCount::PassCount(const char* place) {

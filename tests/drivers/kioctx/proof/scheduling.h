@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -27,7 +28,7 @@ void number_this_thread(std::uint64_t number);
 void random_step();
 
 // Lets `then` happen once, in the thread that first passes `place` and at that place: what an
-// interrupt or another CPU does at the worst moment. It must not need the locks held there. One at
+// interrupt or another CPU does at the worst moment. It must not need the locks held there. Two at
 // a time.
 class AtPlace {
  public:
@@ -42,6 +43,7 @@ class AtPlace {
  private:
   const std::function<void()> then_;
   std::atomic<bool> happened_{false};
+  std::size_t index_;
 };
 
 // Counts how often any thread passes `place`. One at a time.
