@@ -107,21 +107,21 @@ inline bool PercpuRef::tryget_live() {
 }
 
 inline bool PercpuRef::put() {
-  State seen = State::kNone;
+  std::uintptr_t word = 0;
   {
     const RcuReadGuard guard;
-    const std::uintptr_t word = pcpu_count_.load(std::memory_order_acquire);  // pairs: as in get()
+    word = pcpu_count_.load(std::memory_order_acquire);  // pairs: as in get()
     if (state_of(word) == State::kPtr) [[likely]] {
       schedule_point("ref: counters seen, not used");
       percpu_add(slots_of(word), std::uint32_t(-1));
       return false;
     }
-    seen = state_of(word);
   }
   schedule_point("ref: atomic to be lowered");
   // Release: what was done with the reference; acquire: what all others did, and DEAD (see above).
   const std::uint64_t left = (count_.fetch_sub(1, std::memory_order_acq_rel) - 1) & kCountMask;
-  if (mutated(PartMutation::kRefStateReadBefore)) return left == 0 && seen == State::kDead;
+  if (mutated(PartMutation::kRefStateReadBefore))
+    return left == 0 && state_of(word) == State::kDead;
   if (mutated(PartMutation::kRefZeroWhileDying)) return left == 0;
   return left == 0 && state() == State::kDead;
 }

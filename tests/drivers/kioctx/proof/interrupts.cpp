@@ -1,19 +1,20 @@
 #include "tests/drivers/kioctx/proof/interrupts.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <ctime>
 #include <stdexcept>
-
-#include "drivers/kioctx/barrier.h"
+#include <utility>
 
 namespace aioscope::kioctx {
 namespace {
 
-constexpr int kPause = 50;  // a few microseconds, in which the thread gets on
-
-// Read by the handler: set before the first signal is sent, and left when the last was handled.
+// Of the thread that is interrupted, handler included; atomics for the compiler alone.
 std::function<void()> on_interrupt;
+timer_t timer;
 std::atomic<std::uint64_t> handled_so_far{0};
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -21,6 +22,14 @@ void catch_signal(int number, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;  // no SA_RESTART: a sleep ends
   if (sigaction(number, &action, nullptr) != 0) throw std::runtime_error("sigaction failed");
+}
+
+// After 5 to 36 us, never twice the same in a row, so that no instruction is always missed.
+void arm() {
+  const std::uint64_t turn = handled_so_far.load(std::memory_order_relaxed);
+  itimerspec when{};
+  when.it_value.tv_nsec = long(5'000 + turn * 7'919 % 31'000);
+  timer_settime(timer, 0, &when, nullptr);
 }
 
 }  // namespace
@@ -31,34 +40,26 @@ Interrupts::Interrupts(std::function<void()> handler) {
   catch_signal(SIGUSR1, [](int) {
     on_interrupt();
     handled_so_far.fetch_add(1, std::memory_order_relaxed);
+    arm();
   });
-  sender_ = std::thread(&Interrupts::send, this, pthread_self());
+  sigevent to_this_thread{};
+  to_this_thread.sigev_notify = SIGEV_THREAD_ID;
+  to_this_thread.sigev_signo = SIGUSR1;
+  to_this_thread._sigev_un._tid = gettid();
+  if (timer_create(CLOCK_MONOTONIC, &to_this_thread, &timer) != 0) {
+    throw std::runtime_error("timer_create failed");
+  }
+  arm();
 }
 
 Interrupts::~Interrupts() { stop(); }
 
-// The next one when the last was handled, so that the thread gets on with its work; a signal that
-// is pending is not lost with the thread that sends it.
-void Interrupts::send(pthread_t target) {
-  std::uint64_t sent = 0;
-  while (!stop_.load(std::memory_order_relaxed)) {
-    pthread_kill(target, SIGUSR1);
-    ++sent;
-    while (handled_so_far.load(std::memory_order_relaxed) < sent) {
-      if (stop_.load(std::memory_order_relaxed)) break;
-    }
-    for (int spin = 0; spin < kPause; ++spin) cpu_relax();
-  }
-}
-
 std::uint64_t Interrupts::handled() const { return handled_so_far.load(std::memory_order_relaxed); }
 
 std::uint64_t Interrupts::stop() {
-  if (sender_.joinable()) {
-    stop_ = true;
-    sender_.join();
-    usleep(1);  // a system call at the least: what is pending for this thread is delivered
-    catch_signal(SIGUSR1, SIG_IGN);
+  if (!std::exchange(stopped_, true)) {
+    catch_signal(SIGUSR1, SIG_IGN);  // with what is pending
+    timer_delete(timer);
   }
   return handled();
 }

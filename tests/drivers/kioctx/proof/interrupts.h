@@ -1,10 +1,7 @@
-// Interrupts for threads: signals, whose handler runs at any instruction of the interrupted thread,
-// on its CPU.
+// Interrupts for threads: signals of a timer, whose handler runs at any instruction of the
+// interrupted thread, on its CPU.
 #pragma once
 
-#include <pthread.h>
-
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -28,10 +25,7 @@ class Interrupts {
   std::uint64_t stop();
 
  private:
-  void send(pthread_t target);
-
-  std::atomic<bool> stop_{false};
-  std::thread sender_;
+  bool stopped_ = false;
 };
 
 // Makes a system call that the thread sleeps in return with EINTR.

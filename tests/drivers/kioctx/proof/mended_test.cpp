@@ -172,7 +172,11 @@ struct Counted {
 };
 Counted count_under_interrupts() {
   constexpr std::uint64_t kInterrupts = 5'000;
-  constexpr std::uint64_t kMostAdds = 5'000'000;
+#if defined(__SANITIZE_THREAD__)
+  constexpr std::uint64_t kMostAdds = 1'000'000;  // it delivers no signal before the end
+#else
+  constexpr std::uint64_t kMostAdds = UINT64_MAX;
+#endif
   constexpr std::uint32_t kSlots = 400;
   constexpr std::uint32_t kBatch = 8;
   PercpuSlot* refs = alloc_percpu();
@@ -215,12 +219,19 @@ TEST(Mended, InterruptsLoseNoPerCpuCounts) {
   const Counted counted = count_under_interrupts();
   EXPECT_EQ(counted.refs_missing, 0);
   EXPECT_EQ(counted.slots_missing, 0);
-#if !defined(__SANITIZE_THREAD__)  // it delivers signals where nothing can be split
-  EXPECT_GT(counted.interrupts, 100u);
+#if !defined(__SANITIZE_THREAD__)
   const MutatedPart mutated(PartMutation::kPercpuInterrupted);
-  const Counted broken = count_under_interrupts();
-  EXPECT_NE(broken.refs_missing, 0) << "of " << broken.interrupts << " interrupts none was caught";
-  EXPECT_NE(broken.slots_missing, 0);
+  // A slot is lost or won, as the interrupt put or got one: in the end these may be as many.
+  constexpr int kTries = 10;
+  int refs_lost = 0;
+  int slots_lost = 0;
+  for (int i = 0; i < kTries && (refs_lost == 0 || slots_lost == 0); ++i) {
+    const Counted broken = count_under_interrupts();
+    refs_lost += broken.refs_missing != 0 ? 1 : 0;
+    slots_lost += broken.slots_missing != 0 ? 1 : 0;
+  }
+  EXPECT_GT(refs_lost, 0);
+  EXPECT_GT(slots_lost, 0);
 #endif
 }
 

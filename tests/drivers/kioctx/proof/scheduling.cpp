@@ -57,7 +57,7 @@ void on_place(const char* place) {
   if (random_seed.load(std::memory_order_relaxed) != 0) random_step();
 }
 
-[[maybe_unused]] const bool hooked = [] {
+[[maybe_unused]] const bool kHooked = [] {
   schedule_point_hook.store(on_place, std::memory_order_release);  // pairs with schedule_point
   return true;
 }();
