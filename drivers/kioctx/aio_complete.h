@@ -60,6 +60,10 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
   } else {
     unlist(req);
     std::uint32_t available = 0;
+    if constexpr (S.mutation == Mutation::kWakeBeforePost) {
+      wake_reapers(1);
+      schedule_point("complete: posted, sleepers not looked for");
+    }
     if (posts_event(req)) {
       available = post_event(req, result);
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
@@ -70,8 +74,10 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
         return;
       }
     }
-    schedule_point("complete: posted, sleepers not looked for");
-    wake_reapers(available);
+    if constexpr (S.mutation != Mutation::kWakeBeforePost) {
+      schedule_point("complete: posted, sleepers not looked for");
+      wake_reapers(available);
+    }
     aio_put_req(req);
   }
 }

@@ -182,10 +182,15 @@ std::int64_t Kioctx<S>::read_events_by_hrtimer(std::uint32_t min_nr, std::span<I
   if (!enough() && (until_ns != 0 || !S.min_nr_wakeups)) {
     WaitQueueEntry entry(true);
     for (;;) {
+      [[maybe_unused]] const std::uint32_t had = have;
       prepare_to_read(entry, min_nr - have);
       schedule_point("reap: queued, not looked again");
       if (enough() || error != 0) break;
       if (until_ns == 0 && S.mutation != Mutation::kTimerForZero) break;
+      if constexpr (S.min_nr_wakeups && S.mutation != Mutation::kStaleMinNr) {
+        // It wants fewer now, which those who wake must know before it sleeps.
+        if (have != had) continue;
+      }
       error = schedule_until(entry, until_ns);
     }
     this->wait.finish_wait(entry);

@@ -22,6 +22,8 @@ enum class Mutation : std::uint8_t {
   kTimerForZero,      // a time-out of 0 arms the timer
   kRingBeforeActive,  // room in the ring is read before the requests that will fill it
   kGetOfTheDead,      // a lookup takes a reference though the last one may be gone
+  kStaleMinNr,        // who has reaped some of what it wants is still woken for all of it only
+  kWakeBeforePost,    // a completion looks for sleepers, and then posts its event
   kNoWakeNoEvent,     // a cancelled request wakes nobody, not even who waits for the last one
 };
 

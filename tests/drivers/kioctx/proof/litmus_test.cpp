@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -396,6 +397,76 @@ TYPED_TEST(WaitLitmus, AWakeUpIsLostByAWaiterWhoDoesNotLookAgain) {
 TYPED_TEST(WaitLitmus, AWakeUpIsLostByAWakerWhoLooksFirst) {
   const RandomScheduling random(proof_options.seed);
   EXPECT_GT(lost_wakeups<TypeParam>(Waiter::kLooksAgain, Waker::kLooksFirst, kWaitTries), 0);
+}
+
+// The same of whole contexts. Forbidden: a reaper sleeps on when there are as many events as it
+// wants. It wants 1, 2 or 3, which are completed one at a time.
+std::uint64_t sleeper_tries() { return proof_options.ops / 20; }
+
+int sleeps_slept_through(const StageCalls& calls, std::uint64_t tries, std::int64_t patience_ns) {
+  Context ctx(calls, 8);
+  Together together;
+  int lost = 0;
+  std::atomic<bool> enough{false};
+  std::thread submitter([&] {
+    number_this_thread(1);
+    for (std::uint64_t i = 0; i < tries; ++i) {
+      together.meet();
+      if (enough) return;
+      for (std::uint64_t event = 0; event <= i % 3; ++event) {
+        random_step();
+        while (!ctx.submit(i)) std::this_thread::yield();
+      }
+    }
+  });
+  number_this_thread(2);
+  std::array<IoEvent, 3> events;
+  for (std::uint64_t i = 0; i < tries; ++i) {
+    enough = lost > 0;
+    together.meet();
+    if (enough) break;
+    const auto wanted = std::uint32_t(i % 3 + 1);
+    std::uint32_t have = 0;
+    while (have < wanted) {
+      const std::int64_t until_ns = monotonic_ns() + patience_ns;
+      const auto got = calls.io_getevents(ctx.id(), wanted - have, events, until_ns);
+      have += std::uint32_t(std::max<std::int64_t>(got, 0));
+      lost += monotonic_ns() >= until_ns ? 1 : 0;
+    }
+  }
+  submitter.join();
+  return lost;
+}
+
+TEST(Litmus, NoEventIsSleptThrough) {
+  const RandomScheduling random(proof_options.seed);
+  for (std::size_t i = 0; i < kAllStages; ++i) {
+    EXPECT_EQ(sleeps_slept_through(kStageCalls[i], sleeper_tries(), 5'000'000'000), 0)
+        << kStages[i].name;
+  }
+  constexpr std::int64_t kSoonNs = 100'000'000;
+  EXPECT_GT(sleeps_slept_through(kCallsOf<kWakeBeforePostStage>, sleeper_tries(), kSoonNs), 0);
+  EXPECT_GT(sleeps_slept_through(kCallsOf<kStaleMinNrStage>, sleeper_tries(), kSoonNs), 0);
+}
+
+// And made to happen: who wants two has reaped one of them when it goes to sleep.
+bool sleeps_through_the_second(const StageCalls& calls, std::int64_t patience_ns) {
+  Context ctx(calls, 8);
+  const AtPlace first("reap: queued, not looked again", [&] { ctx.submit(1); });
+  const AtPlace second("wait: about to sleep", [&] { ctx.submit(2); });
+  std::array<IoEvent, 2> events;
+  const std::int64_t until_ns = monotonic_ns() + patience_ns;
+  EXPECT_EQ(calls.io_getevents(ctx.id(), 2, events, until_ns), 2);
+  EXPECT_TRUE(first.happened() && second.happened());
+  return monotonic_ns() >= until_ns;
+}
+
+TEST(Litmus, WhoHasSomeIsWokenForTheRest) {
+  for (std::size_t i = 0; i < kAllStages; ++i) {
+    if (!kStages[i].stage.hrtimer_wait) continue;  // they reap one at a time
+    EXPECT_FALSE(sleeps_through_the_second(kStageCalls[i], 5'000'000'000)) << kStages[i].name;
+  }
+  EXPECT_TRUE(sleeps_through_the_second(kCallsOf<kStaleMinNrStage>, 100'000'000));
 }
 
 }  // namespace

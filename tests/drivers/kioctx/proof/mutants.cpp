@@ -12,6 +12,8 @@ template struct Aio<kMissingGetStage>;
 template struct Aio<kTimerForZeroStage>;
 template struct Aio<kGetOfTheDeadStage>;
 template struct Aio<kNoWakeNoEventStage>;
+template struct Aio<kStaleMinNrStage>;
+template struct Aio<kWakeBeforePostStage>;
 template struct Aio<kRingBeforeActiveStage>;
 template struct Aio<kSlotsTellTheEndStage>;
 template struct Aio<kSlotsByReapersStage>;

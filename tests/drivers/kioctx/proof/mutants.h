@@ -20,6 +20,8 @@ inline constexpr Stage kMissingGetStage =
 inline constexpr Stage kTimerForZeroStage = with_bug(kStageSeries, Mutation::kTimerForZero);
 inline constexpr Stage kGetOfTheDeadStage = with_bug(kStageMainline, Mutation::kGetOfTheDead);
 inline constexpr Stage kNoWakeNoEventStage = with_bug(kStageSeries, Mutation::kNoWakeNoEvent);
+inline constexpr Stage kStaleMinNrStage = with_bug(kStageMainline, Mutation::kStaleMinNr);
+inline constexpr Stage kWakeBeforePostStage = with_bug(kStageSeries, Mutation::kWakeBeforePost);
 // lazy-cancel: completions have left ctx_lock, submitters still count under it.
 inline constexpr Stage kLazyCancelStage = stage_with_patches(7);
 inline constexpr Stage kRingBeforeActiveStage =
