@@ -37,6 +37,10 @@ struct Mm {
 template <Stage S>
 inline constinit Mm<S> current_mm{};
 
+// Defined by the micro-benchmarks, which price the parts of a context one by one.
+template <Stage S>
+struct KioctxParts;
+
 // The value of the tail while a completion has it.
 inline constexpr std::uint32_t kTailLocked = UINT32_MAX;
 
@@ -71,6 +75,8 @@ class Kioctx : public KioctxFields<S> {
   static void aio_kick_handler(void* context);
 
  private:
+  friend struct KioctxParts<S>;
+
   explicit Kioctx(const RingSize& size);
   ~Kioctx();
 
