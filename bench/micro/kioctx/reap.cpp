@@ -41,7 +41,7 @@ std::uint64_t empty(kioctx::Kioctx<S>& ctx) {
   std::uint64_t reaped = 0;
   for (;;) {
     const std::int64_t count = ctx.read_events(0, events, 0);
-    benchmark::DoNotOptimize(events);
+    benchmark::ClobberMemory();
     if (count <= 0) return reaped;
     reaped += static_cast<std::uint64_t>(count);
   }

@@ -29,18 +29,30 @@ class LockedRef {
   std::int64_t count_ = 0;  // guarded by lock_
 };
 
-// A context's count until percpu-refcount, with the orders that its lookup and put have.
+// A context's count until percpu-refcount, with the orders and the counting that its lookup and put
+// have.
 class AtomicRef {
  public:
-  void get() { users_.fetch_add(1, std::memory_order_relaxed); }
-  void put() { last_ |= users_.fetch_sub(1, std::memory_order_acq_rel) == 1; }  // pairs: itself
+  void get() {
+    kioctx::count_shared_rmw();
+    users_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void put() {
+    kioctx::count_shared_rmw();
+    // Pairs with itself: what others did before the end.
+    if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      ended_.store(true, std::memory_order_relaxed);
+    }
+  }
   std::string problem() {
-    return !last_ && users_.load(std::memory_order_relaxed) == 2 ? "" : "references were lost";
+    return !ended_.load(std::memory_order_relaxed) && users_.load(std::memory_order_relaxed) == 2
+               ? ""
+               : "references were lost";
   }
 
  private:
   kioctx::AtomicUsers users_;  // begins with two
-  bool last_ = false;
+  std::atomic<bool> ended_{false};
 };
 
 // After its change to counters.
