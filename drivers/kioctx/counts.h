@@ -73,6 +73,7 @@ class Count {
   void operator+=(std::uint64_t n) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  // Stands for its value, as std::atomic does. NOLINTNEXTLINE(google-explicit-constructor)
   operator std::uint64_t() const { return value_.load(std::memory_order_relaxed); }
   void reset() { value_.store(0, std::memory_order_relaxed); }
 
