@@ -1,66 +1,33 @@
 #include "bench/measure/system_calls.h"
 
-#include <fmt/format.h>
-#include <linux/perf_event.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include "bench/measure/perf/tracefs.h"
 
 namespace aioscope {
-namespace {
-
-std::optional<std::uint64_t> tracepoint_id() {
-  for (const char* root : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}) {
-    std::ifstream file(std::string(root) + "/events/raw_syscalls/sys_enter/id");
-    std::uint64_t id = 0;
-    if (file >> id) return id;
-  }
-  return std::nullopt;
-}
-
-}  // namespace
 
 SystemCallCounter::SystemCallCounter(std::span<const pid_t> threads) {
-  const auto id = tracepoint_id();
-  if (!id) {
-    reason_ = access("/sys/kernel/tracing", F_OK) == 0
-                  ? "tracefs is not mounted or not readable; as root: mount -t tracefs tracefs "
-                    "/sys/kernel/tracing"
-                  : "the kernel has no tracefs";
+  const auto id = Tracefs().id("raw_syscalls:sys_enter");
+  if (const auto* refusal = std::get_if<Refusal>(&id)) {
+    reason_ = refusal->text();
     return;
   }
-  perf_event_attr attributes{};
-  attributes.size = sizeof attributes;
-  attributes.type = PERF_TYPE_TRACEPOINT;
-  attributes.config = *id;
+  const auto attributes = event_attributes(PERF_TYPE_TRACEPOINT, std::get<std::uint64_t>(id));
   for (const pid_t thread : threads) {
-    const long descriptor =
-        syscall(SYS_perf_event_open, &attributes, thread, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    if (descriptor < 0) {
-      reason_ =
-          fmt::format("perf_event_open: {}; needs CAP_PERFMON or kernel.perf_event_paranoid <= -1",
-                      std::strerror(errno));
-      for (const int open : descriptors_) close(open);
-      descriptors_.clear();
-      return;
-    }
-    descriptors_.push_back(int(descriptor));
+    events_.emplace_back(attributes, thread);
+    if (events_.back().is_open()) continue;
+    reason_ = events_.back().refusal().text();
+    events_.clear();
+    return;
   }
-}
-
-SystemCallCounter::~SystemCallCounter() {
-  for (const int descriptor : descriptors_) close(descriptor);
 }
 
 std::optional<std::uint64_t> SystemCallCounter::read() const {
-  if (descriptors_.empty()) return std::nullopt;
+  if (events_.empty()) return std::nullopt;
   std::uint64_t total = 0;
-  for (const int descriptor : descriptors_) {
+  for (const PerfEvent& event : events_) {
     std::uint64_t count = 0;
-    if (::read(descriptor, &count, sizeof count) != sizeof count) return std::nullopt;
+    if (::read(event.fd(), &count, sizeof count) != sizeof count) return std::nullopt;
     total += count;
   }
   return total;

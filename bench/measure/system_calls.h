@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure/perf/perf_event.h"
+
 namespace aioscope {
 
 // While a counter exists every system call of the machine takes the kernel's traced path and is
@@ -17,16 +19,13 @@ class SystemCallCounter {
  public:
   // Counting starts at once. When it cannot be had, read() is nullopt and reason() says why.
   explicit SystemCallCounter(std::span<const pid_t> threads);
-  ~SystemCallCounter();
-  SystemCallCounter(const SystemCallCounter&) = delete;
-  SystemCallCounter& operator=(const SystemCallCounter&) = delete;
 
   // Calls since the construction, over all threads.
   std::optional<std::uint64_t> read() const;
   const std::string& reason() const { return reason_; }
 
  private:
-  std::vector<int> descriptors_;
+  std::vector<PerfEvent> events_;
   std::string reason_;
 };
 

@@ -135,10 +135,6 @@ bool is_made_already(const std::string& path, std::uint64_t size, bool allow_des
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Descriptor open_target(const Row& row) {
   switch (row.target.kind) {
     case FileKind::kNull:

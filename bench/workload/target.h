@@ -2,28 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
+#include "bench/descriptor.h"
 #include "bench/row.h"
 
 namespace aioscope {
-
-// An open file descriptor, closed with the object.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Descriptor();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 // Opens the row's target once more: each submitter has an open file description of its own, because
 // its reference count is a shared cacheline that belongs to no AIO implementation. Throws RunError.
