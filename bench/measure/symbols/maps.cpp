@@ -25,9 +25,11 @@ std::optional<std::uint64_t> parse_hexadecimal(std::string_view text) {
 // The kernel writes a newline within a path as \012, and nothing else in that way.
 std::string unescape(std::string_view path) {
   constexpr std::string_view kNewline = "\\012";
-  std::string text(path);
-  for (std::size_t at = text.find(kNewline); at != std::string::npos; at = text.find(kNewline)) {
-    text.replace(at, kNewline.size(), "\n");
+  std::string text;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const bool newline = path.substr(i).starts_with(kNewline);
+    text += newline ? '\n' : path[i];
+    if (newline) i += kNewline.size() - 1;
   }
   return text;
 }
