@@ -19,13 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string first_line(const fs::path& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
-
 template <typename Number>
 std::optional<Number> read_number(const fs::path& path) {
   const std::string line = first_line(path);
@@ -131,6 +124,13 @@ int errno_of_cycle_counter() {
 }
 
 }  // namespace
+
+std::string first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
 
 Machine read_machine(const fs::path& root, const std::vector<int>& allowed_cpus,
                      std::chrono::milliseconds watch) {

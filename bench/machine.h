@@ -44,4 +44,7 @@ void add_process_facts(Machine& machine);
 // Both, of the machine this process runs on.
 Machine this_machine(std::chrono::milliseconds watch);
 
+// The first line of a file, as of sysfs; empty when it cannot be read.
+std::string first_line(const std::filesystem::path& path);
+
 }  // namespace aioscope

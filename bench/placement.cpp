@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kMaxCpu = 1 << 16;
 
-std::optional<std::string> first_line(const std::filesystem::path& path) {
+std::optional<std::string> line_of(const std::filesystem::path& path) {
   std::ifstream file(path);
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
@@ -30,13 +30,13 @@ std::optional<int> parse_int(std::string_view text) {
 }
 
 int read_int(const std::filesystem::path& path, int otherwise) {
-  const auto line = first_line(path);
+  const auto line = line_of(path);
   const auto value = line ? parse_int(*line) : std::nullopt;
   return value && *value >= 0 ? *value : otherwise;
 }
 
 std::vector<int> read_cpu_list(const std::filesystem::path& path) {
-  const auto line = first_line(path);
+  const auto line = line_of(path);
   return line ? parse_cpu_list(*line).value_or(std::vector<int>{}) : std::vector<int>{};
 }
 

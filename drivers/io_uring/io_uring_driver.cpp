@@ -137,7 +137,7 @@ Availability probe() {
 
 constexpr Capabilities kCapabilities{.opcodes = kAllOpcodes, .cancel = true};
 
-constexpr Driver kDrivers[] = {
+constexpr Driver kIoUringDrivers[] = {
     {.name = "io_uring",
      .summary = "io_uring; a shared ring has one lock for submitting and one for reaping",
      .capabilities = kCapabilities,
@@ -166,6 +166,6 @@ constexpr Driver kDrivers[] = {
 
 }  // namespace
 
-std::span<const Driver> io_uring_drivers() { return kDrivers; }
+std::span<const Driver> io_uring_drivers() { return kIoUringDrivers; }
 
 }  // namespace aioscope

@@ -249,10 +249,10 @@ constexpr std::array<Driver, sizeof...(kIndex)> make_rows(std::index_sequence<kI
   }...};
 }
 
-constexpr auto kDrivers = make_rows(std::make_index_sequence<kioctx::kStages.size()>{});
+constexpr auto kKioctxDrivers = make_rows(std::make_index_sequence<kioctx::kStages.size()>{});
 
 }  // namespace
 
-std::span<const Driver> kioctx_drivers() { return kDrivers; }
+std::span<const Driver> kioctx_drivers() { return kKioctxDrivers; }
 
 }  // namespace aioscope

@@ -137,7 +137,7 @@ Availability probe() {
 
 constexpr Capabilities kOneReaper{.max_reapers = 1};
 
-constexpr Driver kDrivers[] = {
+constexpr Driver kLibaioDrivers[] = {
     {.name = "libaio",
      .summary = "the kernel's AIO: io_submit and io_getevents",
      .capabilities = {},
@@ -157,6 +157,6 @@ constexpr Driver kDrivers[] = {
 
 }  // namespace
 
-std::span<const Driver> libaio_drivers() { return kDrivers; }
+std::span<const Driver> libaio_drivers() { return kLibaioDrivers; }
 
 }  // namespace aioscope

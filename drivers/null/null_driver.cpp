@@ -215,7 +215,7 @@ std::unique_ptr<Context> open(const ContextOptions& options) {
   return std::make_unique<SharedNullContext>(options);
 }
 
-constexpr Driver kDrivers[] = {{
+constexpr Driver kNullDrivers[] = {{
     .name = "null",
     .summary = "completes everything at once and does no I/O: the price of the harness",
     .capabilities = {.opcodes = kAllOpcodes,
@@ -228,6 +228,6 @@ constexpr Driver kDrivers[] = {{
 
 }  // namespace
 
-std::span<const Driver> null_drivers() { return kDrivers; }
+std::span<const Driver> null_drivers() { return kNullDrivers; }
 
 }  // namespace aioscope

@@ -206,7 +206,7 @@ Availability probe() {
           "use a kernel of 4.6 or later with /dev mounted"};
 }
 
-constexpr Driver kDrivers[] = {{
+constexpr Driver kSyncDrivers[] = {{
     .name = "sync",
     .summary = "preadv2 and pwritev2 inside submit: what a user would fall back to",
     .capabilities = {.completes_inline = true},
@@ -216,6 +216,6 @@ constexpr Driver kDrivers[] = {{
 
 }  // namespace
 
-std::span<const Driver> sync_drivers() { return kDrivers; }
+std::span<const Driver> sync_drivers() { return kSyncDrivers; }
 
 }  // namespace aioscope

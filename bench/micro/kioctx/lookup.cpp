@@ -20,7 +20,7 @@ using kioctx::Kioctx;
 using kioctx::OpenContext;
 using kioctx::Stage;
 
-constexpr std::uint32_t kRingEntries = 128;
+constexpr std::uint32_t kLookupRingEntries = 128;
 
 // Lookups that found the context.
 template <Stage S>
@@ -53,7 +53,7 @@ template <Stage S, std::size_t contexts>
 void lookup(benchmark::State& state) {
   std::vector<std::unique_ptr<OpenContext<S>>> open;
   for (std::size_t i = 0; i < contexts; ++i) {
-    open.push_back(std::make_unique<OpenContext<S>>(kRingEntries));
+    open.push_back(std::make_unique<OpenContext<S>>(kLookupRingEntries));
   }
   const OpenContext<S>& wanted = *open.front();
   look_up<S>(wanted, 2 * 16384);  // until it is counted per CPU, where it can be

@@ -19,7 +19,7 @@ namespace {
 using kioctx::OpenContext;
 using kioctx::Stage;
 
-constexpr std::uint32_t kRingEntries = 4096;
+constexpr std::uint32_t kReapRingEntries = 4096;
 constexpr std::uint32_t kSubmitBatch = 32;
 
 // Fills the ring with what completes at once; returns the events.
@@ -49,7 +49,7 @@ std::uint64_t empty(kioctx::Kioctx<S>& ctx) {
 
 template <Stage S, std::size_t max>
 void reap(benchmark::State& state) {
-  const OpenContext<S> ctx(kRingEntries);
+  const OpenContext<S> ctx(kReapRingEntries);
   std::atomic<std::uint64_t> filled{0};
   const std::uint64_t reaped = run_rounds(
       state,

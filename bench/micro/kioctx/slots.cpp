@@ -19,7 +19,7 @@ using kioctx::Stage;
 constexpr Stage kLocked = kioctx::kStageV37;
 constexpr Stage kAtomicUp = kioctx::stage_named("own-cachelines");
 constexpr Stage kAtomic = kioctx::stage_named("reqs-available");
-constexpr Stage kPercpu = kioctx::stage_named("percpu-reqs-available");
+constexpr Stage kPercpuSlots = kioctx::stage_named("percpu-reqs-available");
 
 // Room for all threads of a machine, and for what its CPUs keep.
 std::uint32_t ring_entries() { return static_cast<std::uint32_t>(usable_cpus()) * 256; }
@@ -84,7 +84,7 @@ void register_slots_benchmarks() {
   register_slots<kLocked>("locked");
   register_slots<kAtomicUp>("atomic_up");
   register_slots<kAtomic>("atomic");
-  register_slots<kPercpu>(kioctx::percpu_name());
+  register_slots<kPercpuSlots>(kioctx::percpu_name());
 }
 
 }  // namespace aioscope

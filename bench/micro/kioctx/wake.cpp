@@ -26,7 +26,7 @@ using kioctx::Stage;
 using kioctx::TaskState;
 using kioctx::WaitQueueEntry;
 
-constexpr std::uint32_t kRingEntries = 128;
+constexpr std::uint32_t kWakeRingEntries = 128;
 
 // From the sleeper's announcement that he is about to enter the kernel until he surely has.
 constexpr std::chrono::microseconds kFallingAsleep{30};
@@ -34,7 +34,7 @@ constexpr std::uint64_t kWakesInARound = 100;
 
 template <Stage S>
 void wake_none(benchmark::State& state) {
-  const OpenContext<S> ctx(kRingEntries);
+  const OpenContext<S> ctx(kWakeRingEntries);
   std::atomic<std::uint64_t> woken{0};
   run_rounds(state, {.prepare = {}, .work = [&](std::size_t) {
                        const std::uint64_t before = kioctx::counts.wakeups;
