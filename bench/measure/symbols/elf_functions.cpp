@@ -40,8 +40,9 @@ class ElfFunctions::Reader {
     }
     // Of several names for one function the public one, which sorts first.
     std::ranges::stable_sort(to.functions_, {}, &Entry::begin);
-    const auto twins = std::ranges::unique(to.functions_, {}, &Entry::begin);
-    to.functions_.erase(twins.begin(), twins.end());
+    const auto twin = [](const Entry& a, const Entry& b) { return a.begin == b.begin; };
+    to.functions_.erase(std::unique(to.functions_.begin(), to.functions_.end(), twin),
+                        to.functions_.end());
     return !to.functions_.empty();
   }
 
