@@ -22,7 +22,8 @@ EPILOG = """examples:
 
 exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 5 input or output
 """
-FIGURES = ("throughput", "cpu", "latency", "scaling", "order")
+FIGURES = ("throughput", "scaling", "series", "cpu", "layers", "locks", "latency", "order",
+           "fairness", "counters")
 
 
 def _page_parser():
@@ -85,15 +86,16 @@ def _make_page(options):
 
 
 def _make_figure(options):
-    from . import draw, sheet
-    to_bytes = {".svg": lambda drawn: sheet.to_svg(drawn).encode("utf-8"), ".png": sheet.to_png}
+    from . import figures, sheet
+    to_bytes = {".svg": lambda drawn: sheet.all_to_svg(drawn).encode("utf-8"),
+                ".png": sheet.all_to_png}
     suffix = pathlib.PurePath(options.output).suffix
     if suffix not in to_bytes:
         print("aioscope report: the name of a figure ends in .svg or .png", file=sys.stderr)
         return EXIT_USAGE
     summary = _summary(options.result)
     with sheet.settings():
-        drawn = draw.FIGURES[options.figure](summary)
+        drawn = figures.BY_KEY[options.figure].draw(summary)
     if isinstance(drawn, str):
         print(f"{options.result}: no figure {options.figure}: {drawn}", file=sys.stderr)
         return EXIT_INVALID

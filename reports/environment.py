@@ -4,6 +4,7 @@ import json
 import shlex
 
 from . import units
+from .table import Cell, Column, Table
 
 LABELS = {"cpu_model": "CPU", "cpu_mhz": "CPU MHz", "cpus_online": "CPUs online",
           "cpus_usable": "CPUs usable", "cgroup_cpus": "CPUs of the control group", "smt": "SMT",
@@ -69,12 +70,17 @@ def of_run(run):
     return fields
 
 
-def table(runs):
-    """[(label, [text of each run], whether they differ)]."""
+def table(runs, names):
+    """One column per run; where they differ the row is highlighted."""
     columns = [of_run(run) for run in runs]
     labels = list(dict.fromkeys(label for column in columns for label in column))
-    rows = []
+    rows, differing = [], set()
     for label in labels:
         texts = [column.get(label, UNKNOWN) for column in columns]
-        rows.append((label, texts, len(set(texts)) > 1))
-    return rows
+        if len(set(texts)) > 1:
+            differing.add(len(rows))
+        rows.append([Cell(label, bold=True), *map(Cell, texts)])
+    heads = ([Column(f"Run {i}: {name}", "wide") for i, name in enumerate(names, 1)]
+             if len(runs) > 1 else [Column("Value", "wide")])
+    return Table("Environment", [Column("What", "text"), *heads], rows, sortable=False,
+                 highlighted=differing)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from . import units
 from .sheet import SEPARATOR
-from .style import driver_styles
+from .style import KNOWN, driver_styles
 
 MOST_PANELS = 12
+MOST_DRIVERS = 8  # whose curves one plot holds
 
 
 @dataclass
@@ -58,16 +59,25 @@ def parameters(config):
     return text
 
 
-def run_parameters(run):
-    """The line below every figure."""
-    tool, host, plan = run.header["tool"], run.header["host"], run.header["plan"]
+def _build(run):
+    tool = run.header["tool"]
     commit = tool.get("commit") or "unknown commit"
     commit = f" ({commit}, modified)" if tool.get("dirty") else f" ({commit})"
-    build = f", {tool['build_type']} build" + (" with sanitizers" if tool["sanitizers"] else "")
-    parts = [f"aioscope {tool['version']}{commit}{build}",
-             f"{host.get('name') or 'unnamed host'}: {host.get('cpu_model') or 'unknown CPU'}, "
-             f"{host.get('cpus_usable', '?')} CPUs usable"
-             + (", virtual machine" if host.get("virtual_machine") else ""),
+    build = "" if tool["build_type"] == "Release" else f", {tool['build_type']} build"
+    return f"aioscope {tool['version']}{commit}{build}" + (
+        " with sanitizers" if tool["sanitizers"] else "")
+
+
+def _host(run):
+    host = run.header["host"]
+    return (f"{host.get('name') or 'unnamed host'}: {host.get('cpu_model') or 'unknown CPU'}, "
+            f"{host.get('cpus_usable', '?')} CPUs usable")
+
+
+def run_parameters(run):
+    """The run in one line."""
+    host, plan = run.header["host"], run.header["plan"]
+    parts = [_build(run), _host(run) + (", virtual machine" if host.get("virtual_machine") else ""),
              f"Linux {host.get('kernel') or '?'}",
              f"{plan['repetitions']} repetitions of {units.time(plan['window_ns'])} after "
              f"{units.time(plan['warmup_ns'])} warm-up, interleaved",
@@ -75,6 +85,16 @@ def run_parameters(run):
     if run.incomplete:
         parts.append("INCOMPLETE")
     return f" {SEPARATOR} ".join(parts)
+
+
+def footer(run):
+    """The same, shorter: the line below every figure."""
+    host, plan = run.header["host"], run.header["plan"]
+    parts = [_build(run), units.shorten(_host(run), 60),
+             f"Linux {units.shorten(str(host.get('kernel') or '?'), 30)}",
+             f"{plan['repetitions']} \u00d7 {units.time(plan['window_ns'])}",
+             f"seed {run.header.get('seed', '?')}"]
+    return f" {SEPARATOR} ".join(["INCOMPLETE"] * bool(run.incomplete) + parts)
 
 
 def target_words(config):
@@ -122,3 +142,17 @@ def with_rows(panels, has):
 
 def styles(summary):
     return driver_styles(list(dict.fromkeys(row.driver for row in summary.shown)))
+
+
+def more_panels(count):
+    """What a figure says of the panels that it leaves out."""
+    return f" {SEPARATOR} {count} more combinations are in the table" if count else ""
+
+
+def curves_of(rows):
+    """Rows of at most MOST_DRIVERS drivers, the known ones first, and what to say of the rest."""
+    drivers = list(dict.fromkeys(row.driver for row in rows))
+    first = sorted(drivers, key=lambda driver: driver not in KNOWN)[:MOST_DRIVERS]
+    more = len(drivers) - len(first)
+    said = f" {SEPARATOR} {more} more drivers are in the table" if more > 0 else ""
+    return [row for row in rows if row.driver in first], said

@@ -1,23 +1,38 @@
-"""A figure to draw on, laid out in inches from the top, and how it becomes SVG or PNG."""
+"""A figure to draw on, laid out in inches from the top, and how it becomes SVG or PNG.
+
+A sheet is as wide as a phone shows without scrolling; the page puts several side by side where
+there is room."""
 
 import io
 import math
 import re
 import textwrap
+from dataclasses import dataclass
 
 import matplotlib
+import numpy
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
 from .style import GRID, INK, MUTED, PAPER
 
-WIDTH_INCHES = 8.6
-MARGIN_INCHES = 0.15
-CHARACTER_INCHES = 0.073  # of text of FONT_POINTS, a little more than the mean
+WIDTH_INCHES = 4.3
+MARGIN_INCHES = 0.08
 FONT_POINTS = 8.5
-FOOTER_CHARACTERS = 150
+CHARACTER_INCHES = 0.073  # of text of FONT_POINTS, a little more than the mean
+LINE_INCHES = 0.15
+KEY_INCHES = 0.18
+TITLE_CHARACTERS = 50
+TEXT_CHARACTERS = 57
+FOOTER_CHARACTERS = 70
+CELL_LEFT_INCHES = 0.6
+CELL_HEAD_INCHES = 0.14
+CELL_FOOT_INCHES = 0.44
 SEPARATOR = "\u00b7"  # of the parts of a footer
 
 SETTINGS = {
@@ -26,7 +41,7 @@ SETTINGS = {
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": MUTED, "axes.facecolor": "none",
     "xtick.color": MUTED, "ytick.color": MUTED, "grid.color": GRID, "grid.linewidth": 0.7,
     "axes.linewidth": 0.7, "axes.axisbelow": True, "axes.unicode_minus": False,
-    "hatch.linewidth": 0.9, "figure.dpi": 72, "axes.labelsize": FONT_POINTS,
+    "hatch.linewidth": 0.9, "figure.dpi": 72, "axes.labelsize": FONT_POINTS - 0.5,
     "xtick.labelsize": FONT_POINTS - 0.5, "ytick.labelsize": FONT_POINTS - 0.5,
     "lines.markersize": 5.5, "errorbar.capsize": 2.2,
 }
@@ -35,22 +50,88 @@ PAGE_COLOURS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)",
 FONTS = "'DejaVu Sans', Verdana, 'Segoe UI', system-ui, sans-serif"
 
 
-class Sheet:
-    """Text and axes at inches from the left and the top edge."""
+@dataclass
+class Key:
+    """An entry of a legend: a marker, a line, both, or a bar."""
 
-    def __init__(self, height_inches, title, parameters):
-        self.footer = _lines(parameters)
-        self.height_inches = height_inches + 0.2 + 0.15 * len(self.footer)
+    label: str
+    colour: str
+    marker: str = ""
+    fill: str = "full"
+    line: object = None
+    bar: bool = False
+    hatch: str = ""
+    hollow: bool = False
+
+
+@dataclass
+class Words:
+    """What is printed inside a figure around its plot."""
+
+    title: str
+    parameters: str  # of the rows
+    footer: str  # of the run
+    keys: tuple = ()
+
+
+class Sheet:
+    """Text and axes at inches from the left and the top edge; `top` is where the plot begins."""
+
+    def __init__(self, words, plot_inches):
+        title = textwrap.wrap(words.title, TITLE_CHARACTERS) or [""]
+        parameters = _lines(words.parameters, TEXT_CHARACTERS)
+        footer = _lines(words.footer, FOOTER_CHARACTERS)
+        places = _places(words.keys)
+        key_rows = places[-1][1] + 1 if places else 0
+        self.top = (0.1 + 0.17 * len(title) + LINE_INCHES * len(parameters)
+                    + KEY_INCHES * key_rows + 0.1)
+        self.height_inches = self.top + plot_inches + 0.06 + 0.13 * len(footer) + 0.06
         self.figure = Figure(figsize=(WIDTH_INCHES, self.height_inches), facecolor=PAPER)
-        self.title = title
-        self.text(MARGIN_INCHES, 0.26, title, weight="bold", size=FONT_POINTS + 2)
-        for i, line in enumerate(self.footer):
-            self.text(MARGIN_INCHES, height_inches + 0.15 + 0.15 * i, line, color=MUTED,
-                      size=FONT_POINTS - 1)
+        self.title = words.title
+        y = 0.16
+        for line in title:
+            self.text(MARGIN_INCHES, y, line, weight="bold", size=FONT_POINTS + 1)
+            y += 0.17
+        for line in parameters:
+            self.text(MARGIN_INCHES, y, line, color=MUTED)
+            y += LINE_INCHES
+        for key, (row, left) in zip(words.keys, ((row, left) for left, row in places)):
+            self._key(left, y + KEY_INCHES * (row + 0.1), key)
+        for i, line in enumerate(footer):
+            self.text(MARGIN_INCHES, self.top + plot_inches + 0.12 + 0.13 * i, line, color=MUTED,
+                      size=FONT_POINTS - 1.7)
+
+    def _put(self, artist):
+        artist.set_transform(self.figure.transFigure)
+        self.figure.add_artist(artist)
+
+    def _at(self, left, top):
+        return left / WIDTH_INCHES, 1 - top / self.height_inches
+
+    def _key(self, left, y, key):
+        (x0, y0), (x1, _) = self._at(left, y), self._at(left + 0.26, y)
+        if key.bar:
+            height = 0.1 / self.height_inches
+            self._put(Rectangle((x0, y0 - height / 2), x1 - x0, height,
+                                linewidth=1.2 if key.hollow else 0.6,
+                                facecolor="none" if key.hatch or key.hollow else key.colour,
+                                edgecolor=key.colour, hatch=key.hatch or None))
+        if key.line is not None:
+            self._put(Line2D([x0, x1], [y0, y0], color=key.colour, linewidth=1.3,
+                             linestyle=key.line))
+        if key.marker:
+            self._put(Line2D([(x0 + x1) / 2], [y0], **marker(key.colour, key.marker, key.fill)))
+        self.text(left + 0.32, y, key.label, color=MUTED)
+
+    def cell(self, plot_inches, y_label):
+        """Axes over the whole width; the name of the upright one lies above it. The sheet was made
+        with cell_inches(plot_inches)."""
+        self.text(MARGIN_INCHES, self.top + 0.03, y_label, color=MUTED, size="small")
+        return self.axes(CELL_LEFT_INCHES, self.top + CELL_HEAD_INCHES,
+                         WIDTH_INCHES - CELL_LEFT_INCHES - 0.12, plot_inches)
 
     def text(self, left, top, text, **style):
-        self.figure.text(left / WIDTH_INCHES, 1 - top / self.height_inches, text,
-                         **{"va": "center", **style})
+        self.figure.text(*self._at(left, top), text, **{"va": "center", **style})
 
     def axes(self, left, top, width, height):
         axes = self.figure.add_axes((left / WIDTH_INCHES, 1 - (top + height) / self.height_inches,
@@ -61,43 +142,42 @@ class Sheet:
         axes.grid(True)
         return axes
 
-    def legend(self, top, entries):
-        """`entries`: (label, draw) where draw(axes) puts the sample between x 0 and 1. Returns the
-        height in inches."""
-        left, row = MARGIN_INCHES, 0
-        for label, draw in entries:
-            width = 0.42 + CHARACTER_INCHES * len(label) + 0.12
-            if left + width > WIDTH_INCHES and left > MARGIN_INCHES:
-                left, row = MARGIN_INCHES, row + 1
-            axes = self.axes(left, top + 0.19 * row, 0.32, 0.15)
-            axes.axis("off")
-            axes.set_xlim(0, 1)
-            axes.set_ylim(-1, 1)
-            draw(axes)
-            self.text(left + 0.38, top + 0.19 * row + 0.075, label, color=MUTED)
-            left += width
-        return legend_height(entries)
+
+def cell_inches(plot_inches):
+    return CELL_HEAD_INCHES + plot_inches + CELL_FOOT_INCHES
 
 
-def _lines(text):
+def marker(colour, shape, fill="full", size=None):
+    """Of a point, as arguments of a line."""
+    more = {"markerfacecolor": PAPER} if fill == "none" else {}
+    if size:
+        more["markersize"] = size
+    return {"marker": shape, "color": colour, "fillstyle": fill, "linestyle": "none",
+            "markerfacecoloralt": PAPER, "markeredgecolor": colour, "markeredgewidth": 1.2, **more}
+
+
+def _places(keys):
+    """(left, row) of each key."""
+    places, left, row = [], MARGIN_INCHES, 0
+    for key in keys:
+        width = 0.36 + CHARACTER_INCHES * len(key.label) + 0.08
+        if left + width > WIDTH_INCHES and left > MARGIN_INCHES:
+            left, row = MARGIN_INCHES, row + 1
+        places.append((left, row))
+        left += width
+    return places
+
+
+def _lines(text, most):
     """The text in lines, broken between parts where it can be."""
     parts = text.replace(" ", "\u00a0").replace(f"\u00a0{SEPARATOR}\u00a0", f" {SEPARATOR} ")
-    return [line.replace("\u00a0", " ") for line in textwrap.wrap(parts, FOOTER_CHARACTERS)] or [""]
-
-
-def legend_height(entries):
-    left, rows = MARGIN_INCHES, 1
-    for label, _ in entries:
-        width = 0.42 + CHARACTER_INCHES * len(label) + 0.12
-        if left + width > WIDTH_INCHES and left > MARGIN_INCHES:
-            left, rows = MARGIN_INCHES, rows + 1
-        left += width
-    return 0.19 * rows
+    parts = parts.replace(",\u00a0", ", ")
+    return [line.replace("\u00a0", " ") for line in textwrap.wrap(parts, most)]
 
 
 TICK_DIGITS = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5),
                (1, 3), (1,)]
-TICK_INCHES = {"x": 0.55, "y": 0.26}  # that a label needs
+TICK_INCHES = {"x": 0.5, "y": 0.26}  # that a label needs
 
 
 def log_ticks(low, high, most):
@@ -114,21 +194,38 @@ def log_ticks(low, high, most):
     return ticks
 
 
-def log_axis(axes, which, values, to_text, margin=1.25):
-    """A logarithmic axis around the values, ticks as `to_text` says."""
-    positive = [value for value in values if value is not None and value > 0]
-    low, high = min(positive) / margin, max(positive) * margin
+def _inches(axes, which):
     box = axes.get_position()
     width, height = axes.figure.get_size_inches()
-    inches = box.width * width if which == "x" else box.height * height
-    ticks = log_ticks(low, high, inches / TICK_INCHES[which])
+    return box.width * width if which == "x" else box.height * height
+
+
+def _set_axis(axes, which, low, high, ticks, to_text):
     axis = axes.xaxis if which == "x" else axes.yaxis
-    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     (axes.set_xlim if which == "x" else axes.set_ylim)(low, high)
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FixedFormatter([to_text(tick) for tick in ticks]))
     axis.set_minor_locator(NullLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+def log_axis(axes, which, values, to_text, margin=1.25):
+    """A logarithmic axis around the values, ticks as `to_text` says."""
+    positive = [value for value in values if value is not None and value > 0]
+    low, high = min(positive) / margin, max(positive) * margin
+    ticks = log_ticks(low, high, _inches(axes, which) / TICK_INCHES[which])
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    _set_axis(axes, which, low, high, ticks, to_text)
+
+
+def linear_axis(axes, which, low, high, to_text):
+    """A linear axis from `low` to `high`, ticks at round numbers."""
+    most = max(2, int(_inches(axes, which) / TICK_INCHES[which]))
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit * most >= high - low)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    ticks = [n * step for n in range(first, last + 1)]
+    _set_axis(axes, which, low, high, ticks, to_text)
 
 
 def settings():
@@ -151,6 +248,10 @@ def to_inline_svg(sheet, key):
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    # Only in tags: text may hold anything. A hundredth of a point is finer than any screen.
+    svg = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\d\.\d\d)\d+", r"\1", m.group()), svg)
+    svg = re.sub(r">\n +<", ">\n<", svg)
     for colour, variable in PAGE_COLOURS.items():
         # Only in style attributes: text may hold anything.
         svg = re.sub(rf'(style="[^"]*?)((?:{colour}[^"]*)+)"',
@@ -158,9 +259,44 @@ def to_inline_svg(sheet, key):
     return svg
 
 
-def to_png(sheet, dots_per_inch=160):
-    out = io.BytesIO()
+def _columns(sheets, most=2):
+    """(sheet, left, top) of each, in columns; and the size of the whole, in points."""
+    heights = [0.0] * min(most, len(sheets))
+    placed = []
+    for sheet in sheets:
+        column = heights.index(min(heights))
+        placed.append((sheet, 72 * WIDTH_INCHES * column, 72 * heights[column]))
+        heights[column] += sheet.height_inches
+    return placed, 72 * WIDTH_INCHES * len(heights), 72 * max(heights)
+
+
+def all_to_svg(sheets):
+    """One stand-alone SVG with the sheets side by side."""
+    placed, width, height = _columns(sheets)
+    parts = []
+    for i, (sheet, left, top) in enumerate(placed):
+        svg = to_svg(sheet)
+        svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>s{i}-", svg[svg.index("<svg"):])
+        parts.append(svg.replace("<svg ", f'<svg x="{left:g}" y="{top:g}" ', 1))
+    size = f'width="{width:g}pt" height="{height:g}pt" viewBox="0 0 {width:g} {height:g}"'
+    return ('<?xml version="1.0" encoding="utf-8"?>\n'
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n'
+            f'<rect width="100%" height="100%" fill="{PAPER}"/>\n' + "".join(parts) + "</svg>\n")
+
+
+def all_to_png(sheets, dots_per_inch=160):
+    """One picture with the sheets side by side."""
+    placed, width, height = _columns(sheets)
+    scale = dots_per_inch / 72
+    whole = numpy.full((round(height * scale) + 2, round(width * scale) + 2, 4), 255, numpy.uint8)
     with settings():
-        sheet.figure.set_dpi(dots_per_inch)
-        FigureCanvasAgg(sheet.figure).print_png(out, metadata={"Software": None})
+        for sheet, left, top in placed:
+            sheet.figure.set_dpi(dots_per_inch)
+            canvas = FigureCanvasAgg(sheet.figure)
+            canvas.draw()
+            pixels = numpy.asarray(canvas.buffer_rgba())
+            y, x = round(top * scale), round(left * scale)
+            whole[y:y + pixels.shape[0], x:x + pixels.shape[1]] = pixels
+    out = io.BytesIO()
+    imsave(out, whole, format="png", metadata={"Software": None})
     return out.getvalue()

@@ -10,6 +10,18 @@ PAPER = "#fefefe"
 ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#8a9097"
 
+BETTER, WORSE = BLUE, ORANGE  # told apart with every kind of colour vision
+
+# Of the layers of a profile: what belongs to AIO is vivid, what surrounds it is not.
+LAYERS = {
+    "harness": "#b9bfc6", "driver library": SKY, "system call entry": "#7d6f9a",
+    "aio core": ORANGE, "aio lock wait": VERMILLION, "file system": GREEN, "block": "#7fbf9f",
+    "device": "#3b6b52", "copy": YELLOW, "scheduler": BLUE, "idle": "#e3e6e9",
+}
+# Of places that take locks, those that cost most first.
+LOCKS = [VERMILLION, ORANGE, BLUE, GREEN, PURPLE, SKY]
+SPARE_LAYERS = [PURPLE, "#9c755f", GREY]
+
 KNOWN = {
     "null": (GREY, "p"),
     "sync": (ORANGE, "D"),
@@ -42,3 +54,11 @@ def driver_styles(drivers):
         marker = SPARE_MARKERS[(i // len(spare) + i) % len(SPARE_MARKERS)]
         styles[driver] = (spare[i % len(spare)], marker)
     return styles
+
+
+def layer_styles(layers):
+    """{layer: colour}, in the order from the harness inwards; unknown ones last."""
+    known = {layer: LAYERS[layer] for layer in LAYERS if layer in layers}
+    unknown = sorted(set(layers) - LAYERS.keys())
+    return {**known, **{layer: SPARE_LAYERS[i % len(SPARE_LAYERS)]
+                        for i, layer in enumerate(unknown)}}

@@ -57,6 +57,13 @@ def time_tick(ns):
     return _tick(time(ns))
 
 
+def number_tick(value):
+    """A plain number of either sign: -20, 0, 0.5, 12 k."""
+    if value == 0:
+        return "0"
+    return ("-" if value < 0 else "") + _tick(rate(abs(value)))
+
+
 def percent(share):
     if share is None:
         return NONE
@@ -65,11 +72,38 @@ def percent(share):
     return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"
 
 
+def percent_tick(share):
+    return _tick(f"{100 * share:.1f}") + " %"
+
+
+def change(share):
+    """Relative to what was before, with its sign: +12 %, -3.1 %; a factor when it is large."""
+    if share is None:
+        return NONE
+    if share >= 2:
+        return times(1 + share)
+    if abs(share) < 0.0005:
+        return "0 %"
+    text = f"{100 * share:+.{1 if abs(share) < 0.0995 else 0}f} %"
+    return text.replace("-", "\u2212")
+
+
+def points(difference):
+    """Of two shares: 3.1 points more than, 0.2 points less than."""
+    if abs(difference) < 0.0005:
+        return "as much as"
+    return f"{100 * abs(difference):.1f} points {'more' if difference > 0 else 'less'} than"
+
+
 def times(ratio):
     """A ratio as a factor: 0.31 x, 2.4 x."""
     if ratio is None:
         return NONE
     return f"{ratio:.{2 if ratio < 9.95 else 0}f}\u00d7"
+
+
+def times_tick(ratio):
+    return _tick(f"{ratio:.2f}") + "\u00d7"
 
 
 def size(size_bytes):

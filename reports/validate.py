@@ -1,14 +1,13 @@
 """Checks the records of a result file and makes a Run of them. Fields and records it does not know
 are left alone: the schema grows by addition."""
 
-import math
 from dataclasses import dataclass, field
 
+from .fields import (array, flag, integer, joined, list_of, mapping, number, object_of, optional,
+                     quantities, quantity, text, texts)
 from .load import ResultError
 
 SCHEMA = "aioscope.result/1"
-LARGEST_INTEGER = 2**64 - 1
-LARGEST_NUMBER = 1e18  # of a rate, a time or a count; beyond it a file is damaged
 SUB_BUCKET_BITS = 6  # of the latency histogram: 64 buckets per power of two
 
 
@@ -45,75 +44,56 @@ class Run:
     incomplete: str = ""  # why the file is not complete; empty when it is
 
 
-def _integer(value):
-    if type(value) is not int or value < 0:
-        return "is not a whole number of 0 or more"
-    return "" if value <= LARGEST_INTEGER else "is too large"
+HEADER = {"tool": mapping, "host": mapping, "plan": mapping, "command": texts}
+TOOL = {"version": text, "build_type": text, "sanitizers": text}
+PLAN = {"repetitions": integer, "warmup_ns": integer, "window_ns": integer, "rows": array}
+ROW = {"row": integer, "name": text, "config": mapping, "price_only": flag,
+       "price_row": optional(integer), "command": text}
+CONFIG = {"driver": text, "workload": text, "target": text, "target_label": text,
+          "submitters": integer, "reapers": integer, "contexts": integer, "threads": integer,
+          "depth": integer, "batch": integer, "reap_min": integer, "block_size_bytes": integer,
+          "operation": text, "read_percent": quantity, "pattern": text, "buffered": flag,
+          "verify": flag, "rate_per_s": quantity, "arrival": text, "latency": text}
+REPETITION = {"row": integer, "repetition": integer, "position": integer, "measurement": mapping}
+MEASUREMENT = {"setup": text, "oversubscribed": flag, "start_realtime_ns": integer,
+               "window_ns": integer, "operations": integer, "operations_per_s": quantity,
+               "slice_ns": integer, "slices_ops_per_s": quantities, "drift": number,
+               "steady": flag, "fairness_jain": quantity, "latency_mode": text,
+               "latency": mapping, "cpu_user_ns_per_op": quantity,
+               "cpu_system_ns_per_op": quantity, "context_switches_per_op": quantity,
+               "system_calls_per_op": quantity, "system_calls_source": text, "warnings": texts}
+LATENCY = {"count": integer, "max_ns": quantity, "buckets": mapping}
+SKIPPED = {"row": integer, "name": text, "reason": text, "cure": text}
+FAILED = {"row": integer, "name": text, "repetition": integer, "kind": text, "message": text}
+END = {"complete": flag, "reason": text}
 
-
-def _number(value):
-    """What could not be had is null."""
-    if value is None:
-        return ""
-    if type(value) not in (int, float):
-        return "is neither a number nor null"
-    return "" if math.isfinite(value) and abs(value) <= LARGEST_NUMBER else "is too large"
-
-
-def _quantity(value):
-    return _number(value) or ("is negative" if value is not None and value < 0 else "")
-
-
-def _of(kind, words):
-    return lambda value: "" if type(value) is kind else f"is not {words}"
-
-
-_text = _of(str, "a string")
-_flag = _of(bool, "true or false")
-_list = _of(list, "a list")
-_object = _of(dict, "an object")
-
-
-def _texts(value):
-    fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
-    return "" if fits else "is not a list of strings"
-
-
-def _quantities(value):
-    if not isinstance(value, list):
-        return "is not a list"
-    return next(filter(None, map(_quantity, value)), "")
-
-
-def _optional(check):
-    return lambda value: "" if value is None else check(value)
-
-
-HEADER = {"tool": _object, "host": _object, "plan": _object, "command": _texts}
-TOOL = {"version": _text, "build_type": _text, "sanitizers": _text}
-PLAN = {"repetitions": _integer, "warmup_ns": _integer, "window_ns": _integer, "rows": _list}
-ROW = {"row": _integer, "name": _text, "config": _object, "price_only": _flag,
-       "price_row": _optional(_integer), "command": _text}
-CONFIG = {"driver": _text, "workload": _text, "target": _text, "target_label": _text,
-          "submitters": _integer, "reapers": _integer, "contexts": _integer, "threads": _integer,
-          "depth": _integer, "batch": _integer, "reap_min": _integer,
-          "block_size_bytes": _integer, "operation": _text, "read_percent": _quantity,
-          "pattern": _text, "buffered": _flag, "verify": _flag, "rate_per_s": _quantity,
-          "arrival": _text, "latency": _text}
-REPETITION = {"row": _integer, "repetition": _integer, "position": _integer,
-              "measurement": _object}
-MEASUREMENT = {"setup": _text, "oversubscribed": _flag, "start_realtime_ns": _integer,
-               "window_ns": _integer, "operations": _integer, "operations_per_s": _quantity,
-               "slice_ns": _integer, "slices_ops_per_s": _quantities, "drift": _number,
-               "steady": _flag, "fairness_jain": _quantity, "latency_mode": _text,
-               "latency": _object, "cpu_user_ns_per_op": _quantity,
-               "cpu_system_ns_per_op": _quantity, "context_switches_per_op": _quantity,
-               "system_calls_per_op": _quantity, "system_calls_source": _text,
-               "warnings": _texts}
-LATENCY = {"count": _integer, "max_ns": _quantity, "buckets": _object}
-SKIPPED = {"row": _integer, "name": _text, "reason": _text, "cure": _text}
-FAILED = {"row": _integer, "name": _text, "repetition": _integer, "kind": _text, "message": _text}
-END = {"complete": _flag, "reason": _text}
+# Of a measurement, where the run took them.
+COUNTS = object_of({"operations": integer, "lock_sites": list_of(object_of(
+    {"site": text, "acquisitions": integer, "contended": integer, "wait_ns": integer}))},
+    {"shared_rmw": quantity, "allocations": quantity, "wakeups": quantity})
+PROFILE = object_of({"samples": quantity}, {
+    "event": text, "frequency_hz": quantity, "lost": quantity, "unmatched": quantity,
+    "reason": text,
+    "layers": list_of(object_of({"layer": text, "user_samples": integer,
+                                 "kernel_samples": integer})),
+    "stacks": list_of(object_of({"frames": texts, "samples": integer}, {"layer": text}))})
+KERNEL_LOCKS = object_of({}, {
+    "source": text, "reason": text, "lost": quantity, "operations": quantity,
+    "sites": list_of(object_of(
+        {"site": text, "contended": integer, "wait_ns": quantity},
+        {"kind": text, "wait_ns_p50": quantity, "wait_ns_p99": quantity,
+         "wait_ns_max": quantity}))})
+COUNTERS = list_of(object_of({"name": text}, {
+    "value": quantity, "per_op": quantity, "time_enabled_ns": quantity,
+    "time_running_ns": quantity, "scaled": flag, "reason": text}))
+SPLIT = object_of({}, {"submit_call_ns_per_op": quantity, "in_flight_ns_per_op": quantity,
+                       "reap_call_ns_per_op": quantity})
+THREADS = list_of(object_of({}, {"role": text, "operations": integer}))
+TAKEN = {"driver_counts": optional(COUNTS), "profile": optional(PROFILE),
+         "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
+         "latency_split": optional(SPLIT), "thread": optional(THREADS),
+         "fairness_min_max": quantity, "voluntary_switches_per_op": quantity,
+         "faults_per_op": quantity, "migrations_per_op": quantity}
 
 
 class _Reader:
@@ -122,6 +102,7 @@ class _Reader:
     def __init__(self, path):
         self.path = path
         self.line = 0
+        self.seen = set()  # (row, repetition)
 
     def fail(self, problem):
         raise ResultError(self.path, self.line, problem)
@@ -131,7 +112,7 @@ class _Reader:
             if name not in value:
                 self.fail(f"{where}{name} is missing")
             if problem := check(value[name]):
-                self.fail(f"{where}{name} {problem}")
+                self.fail(joined(where + name, problem))
         return value
 
     def header(self, record):
@@ -169,8 +150,8 @@ class _Reader:
         for key, count in latency["buckets"].items():
             if not (key.isascii() and key.isdigit() and len(key) < 20):
                 self.fail(f"measurement.latency.buckets: {key!r:.40} is no lower bound in ns")
-            if _integer(count):
-                self.fail(f"measurement.latency.buckets.{key} {_integer(count)}")
+            if problem := integer(count):
+                self.fail(f"measurement.latency.buckets.{key} {problem}")
             low = int(key)
             if low % bucket_width_ns(low):
                 self.fail(f"measurement.latency.buckets: no bucket begins at {low} ns")
@@ -184,9 +165,12 @@ class _Reader:
         self.of_plan(record, run)
         measurement = self.check(record["measurement"], MEASUREMENT, "measurement.")
         latency = self.check(measurement["latency"], LATENCY, "measurement.latency.")
+        self.check(measurement, {name: check for name, check in TAKEN.items()
+                                 if name in measurement}, "measurement.")
         key = (record["row"], record["repetition"])
-        if any((known.row, known.repetition) == key for known in run.repetitions):
+        if key in self.seen:
             self.fail(f"repetition {key[1]} of row {key[0]} is there twice")
+        self.seen.add(key)
         run.repetitions.append(Repetition(*key, record["position"], measurement,
                                           self.buckets(latency)))
 

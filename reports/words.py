@@ -1,7 +1,7 @@
 """What a run shows, in sentences: numbers first, and no more than the rounds agree on."""
 
-from . import units
-from .panels import run_parameters, target_words
+from . import inside, units
+from .panels import by_shape, run_parameters, target_words
 from .summarise import NULL_DRIVER
 
 
@@ -27,6 +27,66 @@ def verdict(pair):
     if not pair.differs:
         return "rounds disagree"
     return "less in every round" if pair.ratio < 1 else "more in every round"
+
+
+# The drivers that the question is about, in the order of the answer.
+ASKED_ABOUT = ("kioctx@v3.7", "kioctx@series", "libaio", "io_uring")
+
+
+def candidates(summary):
+    """Shared rows of ASKED_ABOUT, of the combination that has most of them, or of all drivers."""
+    best = []
+    for rows in by_shape(summary).values():
+        shared = [row for row in rows if row.measured and row.row.config["workload"] == "shared"
+                  and row.row.config["submitters"] > 1]
+        most = max((row.row.config["submitters"] for row in shared), default=0)
+        shared = [row for row in shared if row.row.config["submitters"] == most]
+        found = [row for row in shared if row.driver in ASKED_ABOUT]
+        found.sort(key=lambda row: ASKED_ABOUT.index(row.driver))
+        # One layout: the first, where several counts of reapers were run.
+        found = [row for row in found if row.layout == found[0].layout]
+        if len(found) > len(best):
+            best = found
+    return best
+
+
+def _each(rows, to_spread, to_text):
+    parts = [f"{to_text(found.value)} ({row.driver})" for row in rows
+             if (found := to_spread(row)) is not None]
+    return ", ".join(parts)
+
+
+def _aio_share(row):
+    profile = inside.profile(row)
+    return profile.aio_share if profile else None
+
+
+def answers(summary):
+    """AIO's share of the CPU time and the waiting for its locks, in sentences."""
+    rows = candidates(summary)
+    if not rows:
+        return []
+    config = rows[0].row.config
+    where = (f"with one context shared by {config['submitters']} submitters on "
+             f"{config['target_label']}")
+    said = []
+    if shares := _each(rows, _aio_share, units.percent):
+        said.append(f"AIO and its locks take {shares} of the CPU time {where}.")
+    if waits := _each(rows, inside.lock_wait, lambda ns: f"{units.three_digits(ns)} ns"):
+        said.append(f"An operation waits for locks for {waits} {where}.")
+    return said
+
+
+def glance_note(summary, rows):
+    """Why there are dashes in the table of the first screen."""
+    notes = []
+    if not any(map(_aio_share, rows)):
+        notes.append(f"AIO share: {inside.no_profile(rows)}.")
+    unknown = [row for row in rows if inside.lock_wait(row) is None]
+    if unknown:
+        names = ", ".join(row.driver for row in unknown)
+        notes.append(f"Lock wait of {names}: {inside.no_kernel_locks(unknown[0])}.")
+    return " ".join(notes)
 
 
 def headline(summary):

@@ -11,6 +11,8 @@ from html.parser import HTMLParser
 
 import pytest
 import synthetic
+from reports.__main__ import FIGURES, main
+from reports.figures import BY_KEY
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = synthetic.quick_configs(drivers=["null", "libaio", "io_uring"], targets=["null"])
@@ -25,8 +27,7 @@ def program(*arguments, command=("-m", "reports")):
 def page_of(tmp_path, records, *more):
     result = tmp_path / "r.jsonl"
     result.write_text(records if isinstance(records, str) else synthetic.text(records))
-    done = program("report", result, *more, "-o", tmp_path / "r.html")
-    assert done.returncode == 0, done.stderr
+    assert main(["report", str(result), *map(str, more), "-o", str(tmp_path / "r.html")]) == 0
     return (tmp_path / "r.html").read_text()
 
 
@@ -139,7 +140,8 @@ def test_incomplete_file_is_said_to_be_incomplete(tmp_path):
 def test_file_without_a_measurement(tmp_path):
     text = words(page_of(tmp_path, synthetic.run(SMALL)[:1]))
     assert "Nothing was measured" in text
-    assert text.count("No figure: ") == 5
+    # Every figure, and the sections sharing, flame and rows.
+    assert text.count("Not shown: ") == len(BY_KEY) + 3
     assert "Planned and not run" in text
 
 
@@ -171,7 +173,7 @@ def test_panels_without_data_say_why(tmp_path, small):
 def test_several_submitter_counts_make_a_scaling_figure(tmp_path):
     configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2, 4))
     text = words(page_of(tmp_path, synthetic.run(configs)))
-    assert "Throughput by number of submitters" in text
+    assert "Scaling, shared, 1 reaping, target null" in text
     assert "4 submitters (the most of this run)" in text
 
 
@@ -180,7 +182,7 @@ def test_two_runs_side_by_side(tmp_path):
     other[0]["host"]["kernel"] = "6.9.9-other"
     (tmp_path / "other.jsonl").write_text(synthetic.text(other))
     page = page_of(tmp_path, synthetic.run(SMALL), tmp_path / "other.jsonl")
-    differing = re.findall(r'<tr class="differs"><th[^>]*>([^<]*)', page)
+    differing = re.findall(r'class="differs">\s*<td[^>]*><span><b>([^<]*)', page)
     assert differing == ["Kernel"]
     ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
@@ -199,21 +201,25 @@ def test_started_in_other_ways(tmp_path, small):
     assert not list(tmp_path.glob("*.partial"))
 
 
-@pytest.mark.parametrize("figure", ["throughput", "cpu", "latency", "scaling", "order"])
+@pytest.mark.parametrize("figure", ["throughput", "cpu", "latency", "scaling", "order",
+                                    "fairness"])
 def test_figure_command(tmp_path, figure):
     result = tmp_path / "r.jsonl"
     configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2))
     result.write_text(synthetic.text(synthetic.run(configs, repetitions=2)))
     svgs = []
     for name in ("a.svg", "b.svg"):
-        done = program("figure", result, "--figure", figure, "-o", tmp_path / name)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert main(["figure", str(result), "--figure", figure, "-o", str(tmp_path / name)]) == 0
         svgs.append((tmp_path / name).read_text())
     assert svgs[0] == svgs[1]
     assert "libaio" in svgs[0] and "Example CPU" in svgs[0] and "var(" not in svgs[0]
-    assert program("figure", result, "--figure", figure, "-o", tmp_path / "a.png").returncode == 0
+    assert main(["figure", str(result), "--figure", figure, "-o", str(tmp_path / "a.png")]) == 0
     png = (tmp_path / "a.png").read_bytes()
-    assert png.startswith(b"\x89PNG") and struct.unpack(">I", png[16:20])[0] > 1000
+    assert png.startswith(b"\x89PNG") and struct.unpack(">I", png[16:20])[0] > 600
+
+
+def test_figures_are_those_of_the_page():
+    assert FIGURES == tuple(BY_KEY)
 
 
 def test_errors_are_one_line_with_their_exit_code(tmp_path):

@@ -14,6 +14,7 @@ DRIVERS = ["null", "sync", "libaio", "io_uring", "kioctx@v3.7", "kioctx@series"]
 SPEED = {"null": (90e6, 11, 0.35), "sync": (6e6, 330, 0.97), "libaio": (3.1e6, 620, 0.45),
          "io_uring": (7.4e6, 260, 0.21), "kioctx@v3.7": (2.2e6, 830, 0.24),
          "kioctx@series": (9.8e6, 190, 0.71)}
+STAGES = ["kioctx@no-retry", "kioctx@refcounting", "kioctx@bulk-reap"]
 TARGETS = ["null", "zero", "file:/data/aioscope.bin"]
 SLOWER = {"null": (1, 0), "zero": (0.72, 90), "file": (0.02, 4200)}  # factor, more CPU ns
 
@@ -115,6 +116,99 @@ def end(complete=True, reason="", **changes):
             "repetitions": 0, "skipped": 0, "failed": 0, **changes}
 
 
+def threads(config, operations, rng):
+    """Each submitter's part of the operations."""
+    weights = [rng.lognormvariate(0, 0.2) for _ in range(config["submitters"])]
+    return [{"role": "submitter", "cpu": -1, "operations": int(operations * w / sum(weights))}
+            for w in weights]
+
+
+# Layer and frames below the thread, from the root to the leaf; their part of the samples of a row
+# that spends `aio` of its time in the context.
+STACKS = [
+    ("harness", ["lane::submit"], 0.4), ("harness", ["lane::reap", "histogram::add"], 0.6),
+    ("driver library", ["lane::submit", "io_submit"], 1.0),
+    ("system call entry", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]"], 1.0),
+    ("aio core", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]", "io_submit_one_[k]"], 0.7),
+    ("aio core", ["lane::reap", "io_getevents", "entry_SYSCALL_64_[k]", "read_events_[k]"], 0.3),
+    ("aio lock wait", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]", "io_submit_one_[k]",
+                       "native_queued_spin_lock_slowpath_[k]"], 1.0),
+    ("scheduler", ["lane::reap", "io_getevents", "entry_SYSCALL_64_[k]", "schedule_[k]"], 1.0),
+]
+LAYER_PARTS = {"harness": 0.2, "driver library": 0.1, "system call entry": 0.15, "scheduler": 0.1}
+
+
+def profile(aio, lock, rng, samples=2000):
+    """`aio` and `lock`: parts of the samples in the context and waiting for its locks."""
+    rest = (1 - aio - lock) / sum(LAYER_PARTS.values())
+    parts = {**{layer: part * rest for layer, part in LAYER_PARTS.items()}, "aio core": aio,
+             "aio lock wait": lock}
+    stacks = [{"frames": ["main", "worker", *frames], "layer": layer,
+               "samples": int(samples * parts[layer] * part * rng.lognormvariate(0, 0.05))}
+              for layer, frames, part in STACKS]
+    stacks = [stack for stack in stacks if stack["samples"]]
+    layers = {}
+    for stack in stacks:
+        both = layers.setdefault(stack["layer"], [0, 0])
+        both[stack["frames"][-1].endswith("_[k]")] += stack["samples"]
+    return {"event": "cpu-clock", "frequency_hz": 999, "lost": 0, "unmatched": 0,
+            "samples": sum(stack["samples"] for stack in stacks), "stacks": stacks,
+            "layers": [{"layer": layer, "user_samples": user, "kernel_samples": kernel}
+                       for layer, (user, kernel) in layers.items()]}
+
+
+def kernel_locks(wait_ns_per_op, operations):
+    wait = wait_ns_per_op * operations
+    return {"source": "lock:contention_begin", "reason": "", "lost": 0, "operations": operations,
+            "sites": [{"site": "aio_complete", "kind": "spinlock", "contended": operations // 50,
+                       "wait_ns": int(wait * 0.8), "wait_ns_p50": 900, "wait_ns_p99": 31000,
+                       "wait_ns_max": 4_100_000},
+                      {"site": "aio_read_events", "kind": "mutex", "contended": operations // 900,
+                       "wait_ns": int(wait * 0.2), "wait_ns_p50": 2100, "wait_ns_p99": 52000,
+                       "wait_ns_max": 9_000_000}]}
+
+
+def driver_counts(per_op, wait_ns_per_op, operations):
+    taken = int(per_op * operations)
+    return {"operations": operations, "shared_rmw": taken + operations, "allocations": operations,
+            "wakeups": operations // 300,
+            "lock_sites": [
+                {"site": "ctx_lock/submit", "acquisitions": taken // 2 + 1,
+                 "contended": taken // 20, "wait_ns": int(wait_ns_per_op * operations * 0.7)},
+                {"site": "ring_lock/reap", "acquisitions": taken // 2 + 1,
+                 "contended": taken // 60, "wait_ns": int(wait_ns_per_op * operations * 0.3)}]}
+
+
+def counter(name, per_op, operations, **changes):
+    return {"name": name, "value": None if per_op is None else int(per_op * operations),
+            "per_op": per_op, "time_enabled_ns": 300_000_000, "time_running_ns": 300_000_000,
+            "scaled": False, "reason": "", **changes}
+
+
+def inside(config, rng, operations):
+    """What a run with --profile, --locks and counters adds to a measurement."""
+    shared, driver = config["workload"] == "shared", config["driver"]
+    aio = {"kioctx@v3.7": 0.3, "libaio": 0.16, "io_uring": 0.12}.get(driver, 0.05)
+    wait = (180 if driver == "kioctx@v3.7" else 40) * (config["submitters"] - 1) * shared
+    found = {
+        "profile": profile(aio, aio * 0.6 * shared, rng),
+        "counters": [counter("cycles:u", rng.lognormvariate(6, 0.05), operations, scaled=True,
+                             time_running_ns=150_000_000),
+                     counter("instructions:k", None, operations, value=None,
+                             reason="no PMU in this virtual machine")],
+        "latency_split": {"submit_call_ns_per_op": rng.lognormvariate(5, 0.1),
+                          "in_flight_ns_per_op": rng.lognormvariate(10, 0.1),
+                          "reap_call_ns_per_op": rng.lognormvariate(4, 0.1)},
+        "kernel_locks": None, "driver_counts": None}
+    wait *= rng.lognormvariate(0, 0.2)
+    if driver.startswith("kioctx"):
+        taken = {"kioctx@v3.7": 6.1, "kioctx@series": 1.05}.get(driver, 3.0)
+        found["driver_counts"] = driver_counts(taken, wait, operations)
+    elif driver != "null":
+        found["kernel_locks"] = kernel_locks(wait, operations)
+    return found
+
+
 def invented(config, rng):
     """A measurement of plausible size for a row."""
     kind = config["target"].split(":")[0]
@@ -134,7 +228,7 @@ def invented(config, rng):
     user = 0.95 if config["driver"].startswith(("null", "kioctx")) and kind == "null" else 0.25
     return measurement(
         rate, cpu_ns * user, cpu_ns * (1 - user), [min(v, 2**41) for v in latency_ns],
-        oversubscribed=config["threads"] > 2,
+        oversubscribed=config["threads"] > 2, thread=threads(config, rate * 0.3, rng),
         slices_ops_per_s=[rate * rng.lognormvariate(0, 0.03) for _ in range(3)],
         steady=rng.random() > 0.03,
         system_calls_per_op=0.0 if config["driver"] in ("null", "kioctx@v3.7", "kioctx@series")
@@ -163,8 +257,8 @@ def plan(configs):
     return rows
 
 
-def run(configs, repetitions=3, seed=1):
-    """The records of a whole run."""
+def run(configs, repetitions=3, seed=1, with_inside=False):
+    """The records of a whole run; `with_inside`: with profile, locks and counters."""
     rng = random.Random(seed)
     rows = plan(configs)
     records = [header(rows)]
@@ -174,6 +268,8 @@ def run(configs, repetitions=3, seed=1):
         for r in rng.sample(rows, len(rows)):
             m = invented(r["config"], rng)
             m["start_realtime_ns"] += position * 420_000_000
+            if with_inside:
+                m.update(inside(r["config"], rng, m["operations"]))
             records.append(repetition(r["row"], n, position, m, r["name"]))
             position += 1
     return [*records, end(repetitions=position)]
@@ -193,13 +289,18 @@ def main():
     parser.add_argument("--scaling", action="store_true", help="1 to 8 submitters, on null")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--cut", action="store_true", help="cut the last record off")
+    parser.add_argument("--series", action="store_true", help="stages of kioctx")
+    parser.add_argument("--inside", action="store_true", help="with profile, locks, counters")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--debug", action="store_true", help="of a Debug build")
     parser.add_argument("-o", "--output", required=True)
     options = parser.parse_args()
     configs = quick_configs()
     if options.scaling:
         configs = quick_configs(targets=["null", "zero"], submitters=(1, 2, 4, 8))
-    records = run(configs, options.repetitions)
+    if options.series:
+        configs = quick_configs(["kioctx@v3.7", *STAGES, "kioctx@series"], ["null"])
+    records = run(configs, options.repetitions, options.seed, options.inside)
     if options.debug:
         records[0]["tool"].update(build_type="Debug", sanitizers="address;undefined")
     whole = text(records)

@@ -1,0 +1,234 @@
+"""What a row says of its inside: locks, layers of the profile, stacks, counters, threads. Each over
+its repetitions, and None, or a reason, where it was not measured."""
+
+import statistics
+from dataclasses import dataclass, field
+
+AIO_LAYERS = ("aio core", "aio lock wait")
+
+
+@dataclass
+class Spread:
+    """Median, least and most of the repetitions."""
+
+    value: float
+    least: float
+    most: float
+
+
+def spread(values):
+    """None when there is no value."""
+    known = [value for value in values if value is not None]
+    return Spread(statistics.median(known), min(known), max(known)) if known else None
+
+
+def _taken(row, name):
+    """The repetitions' `name`, of those that have it."""
+    return [found for item in row.repetitions if (found := item.measurement.get(name))]
+
+
+def per_op(count, operations):
+    return None if count is None or not operations else count / operations
+
+
+@dataclass
+class Site:
+    """One place that takes a lock, per operation."""
+
+    name: str
+    of_kernel: bool
+    acquisitions: object  # Spread, or None where only contended ones are seen
+    contended: object
+    wait_ns: object
+    p50_ns: object = None  # of one wait
+    p99_ns: object = None
+    max_ns: object = None
+
+
+def _own_sites(row):
+    """Locks that the driver counts itself."""
+    counts = _taken(row, "driver_counts")
+    names = list(dict.fromkeys(site["site"] for count in counts for site in count["lock_sites"]))
+    for name in names:
+        found = {"acquisitions": [], "contended": [], "wait_ns": []}
+        for count in counts:
+            same = [site for site in count["lock_sites"] if site["site"] == name]
+            for key, values in found.items():
+                values.append(per_op(sum(site[key] for site in same), count["operations"]))
+        yield Site(name, False, *(spread(found[key]) for key in found))
+
+
+def _kernel_operations(locks, item):
+    return locks.get("operations") or item.measurement["operations"]
+
+
+def _kernel_sites(row):
+    taken = [(item.measurement["kernel_locks"], item) for item in row.repetitions
+             if item.measurement.get("kernel_locks")]
+    names = list(dict.fromkeys(
+        (site["site"], site.get("kind", "")) for locks, _ in taken
+        for site in locks.get("sites", [])))
+    for name, kind in names:
+        contended, waits, extremes = [], [], {"p50": [], "p99": [], "max": []}
+        for locks, item in taken:
+            same = [site for site in locks.get("sites", [])
+                    if (site["site"], site.get("kind", "")) == (name, kind)]
+            operations = _kernel_operations(locks, item)
+            contended.append(per_op(sum(site["contended"] for site in same), operations))
+            waits.append(per_op(sum(site["wait_ns"] or 0 for site in same), operations))
+            for key, values in extremes.items():
+                values += [site[f"wait_ns_{key}"] for site in same
+                           if site.get(f"wait_ns_{key}") is not None]
+        yield Site(f"{name} ({kind})" if kind else name, True, None, spread(contended),
+                   spread(waits), *(statistics.median(values) if values and key != "max"
+                                    else max(values, default=None)
+                                    for key, values in extremes.items()))
+
+
+def lock_sites(row):
+    """Those that cost most first."""
+    sites = [*_own_sites(row), *_kernel_sites(row)]
+    return sorted(sites, key=lambda site: -(site.wait_ns.value if site.wait_ns else 0))
+
+
+def no_kernel_locks(row):
+    """Why a row has no waits for the kernel's locks; empty when it has."""
+    taken = _taken(row, "kernel_locks")
+    if not taken:
+        return "not asked for (--locks)"
+    if any("sites" in locks and not locks.get("reason") for locks in taken):
+        return ""
+    return taken[0].get("reason") or "no reason given"
+
+
+def _wait_per_op(item):
+    """ns per operation in the driver's own locks and in the kernel's; None if neither is known."""
+    counts = item.measurement.get("driver_counts")
+    locks = item.measurement.get("kernel_locks")
+    parts = []
+    if counts:
+        parts.append(per_op(sum(site["wait_ns"] for site in counts["lock_sites"]),
+                            counts["operations"]))
+    if locks and "sites" in locks and not locks.get("reason"):
+        parts.append(per_op(sum(site["wait_ns"] or 0 for site in locks["sites"]),
+                            _kernel_operations(locks, item)))
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def lock_wait(row):
+    """Spread of the ns per operation that all threads together waited for locks, or None."""
+    return spread(_wait_per_op(item) for item in row.repetitions)
+
+
+def _count_per_op(row, of_counts):
+    return spread(per_op(of_counts(counts), counts["operations"])
+                  for counts in _taken(row, "driver_counts"))
+
+
+def acquisitions(row):
+    return _count_per_op(row, lambda counts: sum(site["acquisitions"]
+                                                 for site in counts["lock_sites"]))
+
+
+def driver_count(row, name):
+    """Of "shared_rmw", "allocations" or "wakeups", per operation."""
+    return _count_per_op(row, lambda counts: counts.get(name))
+
+
+@dataclass
+class Profile:
+    """Samples of all repetitions of a row."""
+
+    event: str
+    samples: int = 0
+    lost: int = 0
+    layers: dict = field(default_factory=dict)  # layer -> [user samples, kernel samples]
+    stacks: dict = field(default_factory=dict)  # (frames, layer) -> samples
+    shares: list = field(default_factory=list)  # of AIO_LAYERS, one per repetition
+
+    @property
+    def aio_share(self):
+        return spread(self.shares)
+
+
+def profile(row):
+    """None when the row has no samples."""
+    taken = [found for found in _taken(row, "profile") if found.get("layers")]
+    if not taken:
+        return None
+    whole = Profile(taken[0].get("event", ""))
+    for found in taken:
+        whole.lost += int(found.get("lost") or 0)
+        total = aio = 0
+        for layer in found["layers"]:
+            both = whole.layers.setdefault(layer["layer"], [0, 0])
+            both[0] += layer["user_samples"]
+            both[1] += layer["kernel_samples"]
+            samples = layer["user_samples"] + layer["kernel_samples"]
+            total += samples
+            aio += samples if layer["layer"] in AIO_LAYERS else 0
+        whole.samples += total
+        if total:
+            whole.shares.append(aio / total)
+        for stack in found.get("stacks", []):
+            key = (tuple(stack["frames"]), stack.get("layer", ""))
+            whole.stacks[key] = whole.stacks.get(key, 0) + stack["samples"]
+    return whole if whole.samples else None
+
+
+def no_profile(rows):
+    """Why none of the rows has a profile."""
+    reasons = dict.fromkeys(found["reason"] for row in rows for found in _taken(row, "profile")
+                            if found.get("reason"))
+    return "; ".join(reasons) or "the run took no profile; --profile takes one"
+
+
+@dataclass
+class Counter:
+    name: str
+    per_op: object  # Spread or None
+    scaled: bool  # it shared the hardware with others
+    running: object  # least share of the time that it counted
+    reason: str  # why there is no value
+
+
+def counters(row):
+    """{name: Counter}."""
+    found = {}
+    for item in row.repetitions:
+        for counter in item.measurement.get("counters") or []:
+            found.setdefault(counter["name"], []).append(counter)
+    return {name: _counter(name, taken) for name, taken in found.items()}
+
+
+def _counter(name, taken):
+    running = [per_op(counter.get("time_running_ns"), counter.get("time_enabled_ns"))
+               for counter in taken]
+    return Counter(name, spread(counter.get("per_op") for counter in taken),
+                   any(counter.get("scaled") for counter in taken),
+                   min((share for share in running if share is not None), default=None),
+                   next((counter["reason"] for counter in taken if counter.get("reason")), ""))
+
+
+SPLIT = {"submit_call_ns_per_op": "in the submit call", "in_flight_ns_per_op": "in flight",
+         "reap_call_ns_per_op": "in the reap call"}
+
+
+def latency_split(row):
+    """{part: Spread or None}; empty when it was not measured."""
+    taken = _taken(row, "latency_split")
+    return {words: spread(found.get(name) for found in taken)
+            for name, words in SPLIT.items()} if taken else {}
+
+
+def thread_shares(row):
+    """Each submitter's operations over the mean of the submitters, of every repetition."""
+    shares = []
+    for item in row.repetitions:
+        counts = [thread["operations"] for thread in item.measurement.get("thread") or []
+                  if "submitter" in thread.get("role", "") and "operations" in thread]
+        total = sum(counts)
+        if total:
+            shares.append([count * len(counts) / total for count in counts])
+    return shares
