@@ -4,7 +4,8 @@ its repetitions, and None, or a reason, where it was not measured."""
 import statistics
 from dataclasses import dataclass, field
 
-AIO_LAYERS = ("aio core", "aio lock wait")
+# Of the implementation in the kernel, or of kioctx in its place.
+AIO_LAYERS = ("aio core", "aio lock wait", "io_uring core", "io_uring lock wait")
 
 
 @dataclass
@@ -157,15 +158,16 @@ def profile(row):
     taken = [found for found in _taken(row, "profile") if found.get("layers")]
     if not taken:
         return None
-    whole = Profile(taken[0].get("event", ""))
+    whole = Profile(taken[0].get("event") or "")
     for found in taken:
         whole.lost += int(found.get("lost") or 0)
         total = aio = 0
         for layer in found["layers"]:
             both = whole.layers.setdefault(layer["layer"], [0, 0])
-            both[0] += layer["user_samples"]
-            both[1] += layer["kernel_samples"]
-            samples = layer["user_samples"] + layer["kernel_samples"]
+            user, kernel = layer["user_samples"] or 0, layer["kernel_samples"] or 0
+            both[0] += user
+            both[1] += kernel
+            samples = user + kernel
             total += samples
             aio += samples if layer["layer"] in AIO_LAYERS else 0
         whole.samples += total

@@ -113,9 +113,7 @@ class Sheet:
         if key.bar:
             height = 0.1 / self.height_inches
             self._put(Rectangle((x0, y0 - height / 2), x1 - x0, height,
-                                linewidth=1.2 if key.hollow else 0.6,
-                                facecolor="none" if key.hatch or key.hollow else key.colour,
-                                edgecolor=key.colour, hatch=key.hatch or None))
+                                **bar_style(key.colour, key.hatch, key.hollow)))
         if key.line is not None:
             self._put(Line2D([x0, x1], [y0, y0], color=key.colour, linewidth=1.3,
                              linestyle=key.line))
@@ -145,6 +143,12 @@ class Sheet:
 
 def cell_inches(plot_inches):
     return CELL_HEAD_INCHES + plot_inches + CELL_FOOT_INCHES
+
+
+def bar_style(colour, hatch, hollow):
+    """Of a bar. The hatch is drawn in the paper's colour: the bar stays as vivid as a plain one."""
+    return {"facecolor": "none" if hollow else colour, "edgecolor": PAPER if hatch else colour,
+            "hatch": hatch or None, "linewidth": 1.2 if hollow else 0 if hatch else 0.6}
 
 
 def marker(colour, shape, fill="full", size=None):

@@ -14,13 +14,14 @@ BETTER, WORSE = BLUE, ORANGE  # told apart with every kind of colour vision
 
 # Of the layers of a profile: what belongs to AIO is vivid, what surrounds it is not.
 LAYERS = {
-    "harness": "#b9bfc6", "driver library": SKY, "system call entry": "#7d6f9a",
-    "aio core": ORANGE, "aio lock wait": VERMILLION, "file system": GREEN, "block": "#7fbf9f",
-    "device": "#3b6b52", "copy": YELLOW, "scheduler": BLUE, "idle": "#e3e6e9",
+    "harness": "#b9bfc6", "driver library": SKY, "system call": "#7d6f9a", "aio core": ORANGE,
+    "aio lock wait": VERMILLION, "io_uring core": BLUE, "io_uring lock wait": "#00304d",
+    "file system": GREEN, "block layer": "#7fbf9f", "device": "#3b6b52", "memory copy": YELLOW,
+    "scheduler": PURPLE, "interrupt": "#9c755f", "other": "#d7dade", "unmatched": "#5c636b",
 }
 # Of places that take locks, those that cost most first.
 LOCKS = [VERMILLION, ORANGE, BLUE, GREEN, PURPLE, SKY]
-SPARE_LAYERS = [PURPLE, "#9c755f", GREY]
+SPARE_LAYERS = ["#c2a5cf", "#a6761d", GREY]
 
 KNOWN = {
     "null": (GREY, "p"),

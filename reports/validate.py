@@ -71,11 +71,10 @@ END = {"complete": flag, "reason": text}
 COUNTS = object_of({"operations": integer, "lock_sites": list_of(object_of(
     {"site": text, "acquisitions": integer, "contended": integer, "wait_ns": integer}))},
     {"shared_rmw": quantity, "allocations": quantity, "wakeups": quantity})
-PROFILE = object_of({"samples": quantity}, {
-    "event": text, "frequency_hz": quantity, "lost": quantity, "unmatched": quantity,
-    "reason": text,
-    "layers": list_of(object_of({"layer": text, "user_samples": integer,
-                                 "kernel_samples": integer})),
+PROFILE = object_of({}, {
+    "event": optional(text), "frequency_hz": quantity, "lost": quantity, "reason": text,
+    "layers": list_of(object_of({"layer": text, "user_samples": optional(integer),
+                                 "kernel_samples": optional(integer)})),
     "stacks": list_of(object_of({"frames": texts, "samples": integer}, {"layer": text}))})
 KERNEL_LOCKS = object_of({}, {
     "source": text, "reason": text, "lost": quantity, "operations": quantity,

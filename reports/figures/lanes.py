@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from .. import units
-from ..sheet import (CHARACTER_INCHES, MARGIN_INCHES, WIDTH_INCHES, Sheet, linear_axis, log_axis,
-                     marker)
+from ..sheet import (CHARACTER_INCHES, MARGIN_INCHES, WIDTH_INCHES, Sheet, bar_style,
+                     linear_axis, log_axis, marker)
 from ..style import GRID, INK, MUTED
 
 LANE_INCHES = 0.2
@@ -143,9 +143,7 @@ def _draw_lane(axes, lane, top, height):
                   solid_capstyle="butt", zorder=1)
     for bar in lane.bars:
         axes.barh([middle], [bar.end - bar.start], left=[bar.start], height=0.62 * height,
-                  color="none" if bar.hatch or bar.hollow else bar.colour,
-                  edgecolor=bar.colour, hatch=bar.hatch or None,
-                  linewidth=1.2 if bar.hollow else 0.6, zorder=2)
+                  zorder=2, **bar_style(bar.colour, bar.hatch, bar.hollow))
     limit = axes.get_xlim()[1]
     for i, mark in enumerate(lane.marks):
         # A little apart, so that neither hides the other where they are equal.

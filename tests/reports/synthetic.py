@@ -128,14 +128,14 @@ def threads(config, operations, rng):
 STACKS = [
     ("harness", ["lane::submit"], 0.4), ("harness", ["lane::reap", "histogram::add"], 0.6),
     ("driver library", ["lane::submit", "io_submit"], 1.0),
-    ("system call entry", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]"], 1.0),
+    ("system call", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]"], 1.0),
     ("aio core", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]", "io_submit_one_[k]"], 0.7),
     ("aio core", ["lane::reap", "io_getevents", "entry_SYSCALL_64_[k]", "read_events_[k]"], 0.3),
     ("aio lock wait", ["lane::submit", "io_submit", "entry_SYSCALL_64_[k]", "io_submit_one_[k]",
                        "native_queued_spin_lock_slowpath_[k]"], 1.0),
     ("scheduler", ["lane::reap", "io_getevents", "entry_SYSCALL_64_[k]", "schedule_[k]"], 1.0),
 ]
-LAYER_PARTS = {"harness": 0.2, "driver library": 0.1, "system call entry": 0.15, "scheduler": 0.1}
+LAYER_PARTS = {"harness": 0.2, "driver library": 0.1, "system call": 0.15, "scheduler": 0.1}
 
 
 def profile(aio, lock, rng, samples=2000):
@@ -151,7 +151,7 @@ def profile(aio, lock, rng, samples=2000):
     for stack in stacks:
         both = layers.setdefault(stack["layer"], [0, 0])
         both[stack["frames"][-1].endswith("_[k]")] += stack["samples"]
-    return {"event": "cpu-clock", "frequency_hz": 999, "lost": 0, "unmatched": 0,
+    return {"event": "cpu-clock", "frequency_hz": 999, "lost": 0, "unmatched": [],
             "samples": sum(stack["samples"] for stack in stacks), "stacks": stacks,
             "layers": [{"layer": layer, "user_samples": user, "kernel_samples": kernel}
                        for layer, (user, kernel) in layers.items()]}
