@@ -1,0 +1,240 @@
+#include "bench/measure/profile/layer_rules.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace aioscope {
+
+std::optional<LayerId> find_layer(std::string_view name) {
+  for (LayerId id = 0; id < kUnmatched; ++id) {
+    if (kLayerNames[id] == name) return id;
+  }
+  return std::nullopt;
+}
+
+bool glob_matches(std::string_view pattern, std::string_view text) {
+  std::size_t p = 0, t = 0;
+  std::size_t star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;  // the last star takes one character more
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::string_view without_suffix(std::string_view kernel_function) {
+  const std::size_t dot = kernel_function.find('.', 1);
+  return kernel_function.substr(0, dot);
+}
+
+// Reads one file. Unknown keys are errors: a misspelt one would silently change the result.
+class LayerRules::Parser {
+ public:
+  explicit Parser(const std::string& source) : source_(source) {}
+
+  LayerRules parse(std::string_view text) {
+    toml::table table;
+    try {
+      table = toml::parse(text, source_);
+    } catch (const toml::parse_error& error) {
+      throw LayerRulesError(
+          fmt::format("{}:{}: {}", source_, error.source().begin.line, error.description()));
+    }
+    for (const auto& [key, value] : table) {
+      if (key.str() == "lock-wait") {
+        read_lock_wait(value);
+      } else if (key.str() == "rule") {
+        const toml::array* rules = value.as_array();
+        if (rules == nullptr) fail(value, "write rules as [[rule]]");
+        for (const toml::node& rule : *rules) result_.rules_.push_back(rule_of(rule));
+      } else {
+        fail(value, fmt::format("unknown key '{}'; a file of rules has [lock-wait] and [[rule]]",
+                                key.str()));
+      }
+    }
+    return std::move(result_);
+  }
+
+ private:
+  [[noreturn]] void fail(const toml::node& node, std::string_view problem) const {
+    throw LayerRulesError(fmt::format("{}:{}: {}", source_, node.source().begin.line, problem));
+  }
+
+  std::string text_of(const toml::node& node) const {
+    const auto* text = node.as_string();
+    if (text == nullptr) fail(node, "is not a text; write \"...\"");
+    return text->get();
+  }
+  bool flag_of(const toml::node& node) const {
+    const auto* flag = node.as_boolean();
+    if (flag == nullptr) fail(node, "is neither true nor false");
+    return flag->get();
+  }
+  LayerId layer_of(const toml::node& node, const std::string& name) const {
+    if (const auto id = find_layer(name)) return *id;
+    fail(node, fmt::format("unknown layer '{}'; layers are {}", name,
+                           fmt::join(kLayerNames.begin(), kLayerNames.end() - 1, ", ")));
+  }
+  std::vector<std::string> patterns_of(const toml::node& node) const {
+    const toml::array* array = node.as_array();
+    if (array == nullptr || array->empty()) fail(node, "is not a list of patterns");
+    std::vector<std::string> patterns;
+    for (const toml::node& item : *array) {
+      patterns.push_back(text_of(item));
+      if (patterns.back().empty()) fail(item, "an empty pattern fits nothing");
+    }
+    return patterns;
+  }
+
+  void read_lock_wait(const toml::node& node) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) fail(node, "write lock waits as [lock-wait]");
+    for (const auto& [key, value] : *table) {
+      result_.lock_wait_[layer_of(value, std::string(key.str()))] =
+          layer_of(value, text_of(value));
+    }
+  }
+
+  Rule rule_of(const toml::node& node) const {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) fail(node, "write rules as [[rule]]");
+    Rule rule;
+    int layers = 0, locks = 0, callers = 0;
+    bool fallback = false;
+    for (const auto& [name, value] : *table) {
+      const std::string_view key = name.str();
+      if (key == "layer") {
+        rule.layer = layer_of(value, text_of(value));
+        ++layers;
+      } else if (key == "lock") {
+        locks += flag_of(value) ? 1 : 0;
+      } else if (key == "caller") {
+        callers += flag_of(value) ? 1 : 0;
+      } else if (key == "fallback") {
+        fallback = flag_of(value);
+      } else if (key == "leaf") {
+        rule.leaf_only = flag_of(value);
+      } else if (key == "space") {
+        rule.space = space_of(value);
+      } else if (key == "functions") {
+        rule.functions = patterns_of(value);
+      } else if (key == "objects") {
+        rule.objects = patterns_of(value);
+      } else {
+        fail(value, fmt::format("unknown key '{}' of a rule; keys are layer, lock, caller, "
+                                "fallback, leaf, space, functions, objects",
+                                key));
+      }
+    }
+    if (layers + locks + callers != 1) {
+      fail(node, "a rule has one of: layer = \"...\", lock = true, caller = true");
+    }
+    if (fallback && layers == 0) fail(node, "fallback = true needs a layer");
+    if (rule.functions.empty() && rule.objects.empty()) {
+      fail(node, "a rule without functions and objects would fit every frame; give one of them");
+    }
+    if (locks > 0) rule.action = Rule::Action::kLock;
+    if (callers > 0) rule.action = Rule::Action::kCaller;
+    if (fallback) rule.action = Rule::Action::kFallback;
+    return rule;
+  }
+
+  Rule::Space space_of(const toml::node& node) const {
+    const std::string text = text_of(node);
+    if (text == "kernel") return Rule::Space::kKernel;
+    if (text == "user") return Rule::Space::kUser;
+    fail(node, fmt::format("'{}' is neither kernel nor user", text));
+  }
+
+  const std::string& source_;
+  LayerRules result_;
+};
+
+LayerRules LayerRules::parse(std::string_view text, const std::string& source) {
+  return Parser(source).parse(text);
+}
+
+void LayerRules::prepend(LayerRules first) {
+  std::ranges::move(rules_, std::back_inserter(first.rules_));
+  rules_ = std::move(first.rules_);
+  for (std::size_t i = 0; i < lock_wait_.size(); ++i) {
+    if (first.lock_wait_[i]) lock_wait_[i] = first.lock_wait_[i];
+  }
+}
+
+namespace {
+
+bool fits(const LayerRules::Rule& rule, const LayerFrame& frame) {
+  using Space = LayerRules::Rule::Space;
+  if (rule.space != Space::kBoth && (rule.space == Space::kKernel) != frame.kernel) return false;
+  const auto object_fits = [&](const std::string& pattern) {
+    return glob_matches(pattern, frame.object);
+  };
+  if (!rule.objects.empty() && std::ranges::none_of(rule.objects, object_fits)) return false;
+  if (rule.functions.empty()) return true;
+  return std::ranges::any_of(rule.functions, [&](const std::string& pattern) {
+    const bool whole = pattern.find('(') != std::string::npos;
+    const std::string_view name = whole ? frame.function : frame.plain;
+    return !name.empty() && glob_matches(pattern, name);
+  });
+}
+
+}  // namespace
+
+LayerRules::Match LayerRules::match(const LayerFrame& frame) const {
+  Match match;
+  for (const Rule& rule : rules_) {
+    if (!fits(rule, frame)) continue;
+    if (match.as_leaf == nullptr) match.as_leaf = &rule;
+    if (rule.leaf_only) continue;
+    match.as_caller = &rule;
+    break;
+  }
+  return match;
+}
+
+LayerId LayerRules::layer_of(std::span<const MatchedFrame> stack) const {
+  std::optional<LayerId> fallback;
+  bool in_lock = false;
+  bool may_leave_kernel = false;
+  const auto waited_for = [&](LayerId layer) {
+    return in_lock && lock_wait_[layer] ? *lock_wait_[layer] : layer;
+  };
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    const bool leaves_kernel = i > 0 && stack[i - 1].kernel && !stack[i].kernel;
+    if (leaves_kernel && !may_leave_kernel) break;
+    const Rule* rule = i == 0 ? stack[i].match.as_leaf : stack[i].match.as_caller;
+    if (rule == nullptr) continue;
+    switch (rule->action) {
+      case Rule::Action::kDecides:
+        return waited_for(rule->layer);
+      case Rule::Action::kFallback:
+        if (!fallback) fallback = rule->layer;
+        break;
+      case Rule::Action::kLock:
+        in_lock = true;
+        break;
+      case Rule::Action::kCaller:
+        may_leave_kernel = true;
+        break;
+    }
+  }
+  return fallback ? waited_for(*fallback) : kUnmatched;
+}
+
+}  // namespace aioscope
