@@ -23,6 +23,8 @@ struct PythonCommand {
 // Their own options and help are the reports package's.
 constexpr PythonCommand kPythonCommands[] = {
     {"report", "Make an HTML page of result files"},
+    {"explain", "Say where the nanoseconds of one row's operations go"},
+    {"export", "Write a result file in the format of another tool"},
 };
 
 constexpr const char* kExamples =
@@ -51,6 +53,7 @@ constexpr const char* kListExamples =
     "Examples:\n"
     "  aioscope list\n"
     "  aioscope list stages                  What each patch of kioctx changes, path by path\n"
+    "  aioscope list layers > mine.toml      The rules of --profile, to read and to extend\n"
     "  aioscope list drivers --json | jq '.drivers[] | select(.usable) | .name'";
 
 constexpr const char* kDoctorExamples =
@@ -159,7 +162,8 @@ Color color_of(const std::string& text) {
 }
 
 void check_list_what(const std::string& what) {
-  const std::vector<std::string> known{"drivers", "workloads", "targets", "suites", "stages"};
+  const std::vector<std::string> known{"drivers", "workloads", "targets",
+                                       "suites",  "stages",    "layers"};
   if (what.empty() || std::ranges::find(known, what) != known.end()) return;
   throw UsageError(fmt::format("cannot list '{}'{}", what, suggestion(what, known)));
 }
@@ -193,9 +197,11 @@ struct Parser {
 
     run = command("run", "Measure", kRunExamples);
     add_run_options(*run, given);
-    list = command("list", "List drivers, workloads, targets, suites and stages", kListExamples);
-    list->add_option("what", line.list_what,
-                     "drivers, workloads, targets, suites (all of these without it), stages")
+    list = command("list", "List drivers, workloads, targets, suites, stages and layers",
+                   kListExamples);
+    list->add_option(
+            "what", line.list_what,
+            "drivers, workloads, targets, suites (all of these without it), stages, layers")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =

@@ -1,6 +1,7 @@
-"""aioscope report: makes a page, or one figure, of result files."""
+"""The commands of aioscope that read result files: report, explain, export."""
 
 import argparse
+import importlib
 import os
 import pathlib
 import sys
@@ -22,6 +23,8 @@ EPILOG = """examples:
 
 exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 5 input or output
 """
+# Commands besides `report`, by the module that has their main(arguments) -> exit code.
+COMMANDS = {"explain": ".explain", "export": ".export"}
 FIGURES = ("throughput", "scaling", "series", "cpu", "layers", "locks", "latency", "order",
            "fairness", "counters")
 
@@ -103,9 +106,27 @@ def _make_figure(options):
     return EXIT_OK
 
 
+def _guarded(make, options):
+    from .load import ResultError
+    try:
+        return make(options)
+    except ResultError as error:
+        print(error, file=sys.stderr)
+        return EXIT_INVALID
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return EXIT_OK
+    except OSError as error:
+        name = error.filename2 or error.filename or "output"
+        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        return EXIT_IO
+
+
 def main(arguments):
     """Returns the exit code."""
-    from .load import ResultError
+    if arguments and arguments[0] in COMMANDS:
+        command = importlib.import_module(COMMANDS[arguments[0]], __package__)
+        return _guarded(command.main, arguments[1:])
     if arguments and arguments[0] == "figure":
         parser, make = _figure_parser(), _make_figure
         arguments = arguments[1:]
@@ -115,16 +136,7 @@ def main(arguments):
         parser, make = _page_parser(), _make_page
         if arguments and arguments[0] == "figure":
             return main(arguments)
-    options = parser.parse_args(arguments)
-    try:
-        return make(options)
-    except ResultError as error:
-        print(error, file=sys.stderr)
-        return EXIT_INVALID
-    except OSError as error:
-        name = error.filename2 or error.filename or "output"
-        print(f"{name}: {error.strerror or error}", file=sys.stderr)
-        return EXIT_IO
+    return _guarded(make, parser.parse_args(arguments))
 
 
 if __name__ == "__main__":

@@ -147,6 +147,11 @@ class Profile:
     layers: dict = field(default_factory=dict)  # layer -> [user samples, kernel samples]
     stacks: dict = field(default_factory=dict)  # (frames, layer) -> samples
     shares: list = field(default_factory=list)  # of AIO_LAYERS, one per repetition
+    frequency_hz: float = 0
+    operations: int = 0
+    rest: int = 0  # samples whose stacks the file does not hold
+    unmatched: dict = field(default_factory=dict)  # sampled function -> samples
+    reasons: list = field(default_factory=list)  # of what is missing
 
     @property
     def aio_share(self):
@@ -155,11 +160,21 @@ class Profile:
 
 def profile(row):
     """None when the row has no samples."""
-    taken = [found for found in _taken(row, "profile") if found.get("layers")]
+    taken = [(item.measurement["operations"], found) for item in row.repetitions
+             if (found := item.measurement.get("profile")) and found.get("layers")]
     if not taken:
         return None
-    whole = Profile(taken[0].get("event") or "")
-    for found in taken:
+    first = taken[0][1]
+    whole = Profile(first.get("event") or "", frequency_hz=first.get("frequency_hz") or 0)
+    for operations, found in taken:
+        whole.operations += operations
+        whole.rest += found.get("rest_samples") or 0
+        for missing in (found.get("reason"), found.get("symbols_reason")):
+            if missing and missing not in whole.reasons:
+                whole.reasons.append(missing)
+        for symbol in found.get("unmatched", []):
+            name = symbol["symbol"]
+            whole.unmatched[name] = whole.unmatched.get(name, 0) + symbol["samples"]
         whole.lost += int(found.get("lost") or 0)
         total = aio = 0
         for layer in found["layers"]:
@@ -171,12 +186,17 @@ def profile(row):
             total += samples
             aio += samples if layer["layer"] in AIO_LAYERS else 0
         whole.samples += total
-        if total:
+        if total and found.get("whole", True):
             whole.shares.append(aio / total)
         for stack in found.get("stacks", []):
             key = (tuple(stack["frames"]), stack.get("layer", ""))
             whole.stacks[key] = whole.stacks.get(key, 0) + stack["samples"]
     return whole if whole.samples else None
+
+
+def off_cpu(row):
+    """Of the last repetition that has it, or None: threads differ from one to the next."""
+    return next(reversed(_taken(row, "off_cpu")), None)
 
 
 def no_profile(rows):

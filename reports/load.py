@@ -16,6 +16,10 @@ class ResultError(Exception):
         super().__init__(f"{place}: {problem}")
 
 
+class NothingToExport(Exception):
+    """A result file that lacks what is asked of it; the text says what and why."""
+
+
 @dataclass
 class Lines:
     """The records of one file in order, each with its line number, and the bytes they came from."""

@@ -75,7 +75,13 @@ PROFILE = object_of({}, {
     "event": optional(text), "frequency_hz": quantity, "lost": quantity, "reason": text,
     "layers": list_of(object_of({"layer": text, "user_samples": optional(integer),
                                  "kernel_samples": optional(integer)})),
-    "stacks": list_of(object_of({"frames": texts, "samples": integer}, {"layer": text}))})
+    "stacks": list_of(object_of({"frames": texts, "samples": integer}, {"layer": text})),
+    "rest_samples": integer, "whole": flag, "symbols_reason": text,
+    "unmatched": list_of(object_of({"symbol": text, "samples": integer}))})
+OFF_CPU = object_of({"source": text, "reason": text, "window_ns": integer, "threads": list_of(
+    object_of({"name": text, "switches": integer, "completions_ns": optional(integer),
+               "lock_ns": optional(integer), "other_wait_ns": optional(integer),
+               "preempted_ns": optional(integer)}))})
 KERNEL_LOCKS = object_of({}, {
     "source": text, "reason": text, "lost": quantity, "operations": quantity,
     "sites": list_of(object_of(
@@ -89,7 +95,7 @@ SPLIT = object_of({}, {"submit_call_ns_per_op": quantity, "in_flight_ns_per_op":
                        "reap_call_ns_per_op": quantity})
 THREADS = list_of(object_of({}, {"role": text, "operations": integer}))
 TAKEN = {"driver_counts": optional(COUNTS), "profile": optional(PROFILE),
-         "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
+         "off_cpu": optional(OFF_CPU), "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
          "latency_split": optional(SPLIT), "thread": optional(THREADS),
          "fairness_min_max": quantity, "voluntary_switches_per_op": quantity,
          "faults_per_op": quantity, "migrations_per_op": quantity}

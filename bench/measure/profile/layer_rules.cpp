@@ -105,8 +105,7 @@ class LayerRules::Parser {
     const toml::table* table = node.as_table();
     if (table == nullptr) fail(node, "write lock waits as [lock-wait]");
     for (const auto& [key, value] : *table) {
-      result_.lock_wait_[layer_of(value, std::string(key.str()))] =
-          layer_of(value, text_of(value));
+      result_.lock_wait_[layer_of(value, std::string(key.str()))] = layer_of(value, text_of(value));
     }
   }
 

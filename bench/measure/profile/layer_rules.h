@@ -25,9 +25,9 @@ std::optional<LayerId> find_layer(std::string_view name);  // not kUnmatched
 // A function on a stack, as the rules look at it. The text must outlive the use.
 struct LayerFrame {
   bool kernel = false;
-  std::string_view function;   // kernel: as kallsyms has it; user: demangled
-  std::string_view plain;      // the same without suffixes, template arguments and parameters
-  std::string_view object;     // "kernel", "[module]", or the file's name without its directory
+  std::string_view function;  // kernel: as kallsyms has it; user: demangled
+  std::string_view plain;     // the same without suffixes, template arguments and parameters
+  std::string_view object;    // "kernel", "[module]", or the file's name without its directory
 };
 
 // A file of rules is wrong. what() is "SOURCE:LINE: ...", with the cure.

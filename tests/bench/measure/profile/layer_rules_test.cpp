@@ -113,7 +113,8 @@ TEST(BuiltinRules, UserStacks) {
       {{"u:libc.so.6!__memset_avx512_unaligned_erms", kEngine}, "memory copy"},
       {{kEngine, kSubmit, kRun}, "aio core"},
       {{"u:_urcu_memb_read_unlock", kEngine, kSubmit}, "aio core"},
-      {{"u:aioscope::kioctx::SpinLock::lock(aioscope::kioctx::LockSite)", kEngine}, "aio lock wait"},
+      {{"u:aioscope::kioctx::SpinLock::lock(aioscope::kioctx::LockSite)", kEngine},
+       "aio lock wait"},
       {{"u:aioscope::kioctx::Kioctx<aioscope::kioctx::Stage{true, false}>::lock_tail()", kEngine},
        "aio lock wait"},
       {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5",
@@ -135,10 +136,10 @@ TEST(BuiltinRules, FutexOfALockAndOfASleeper) {
     stack.insert(stack.end(), callers.begin(), callers.end());
     return builtin_layer(stack);
   };
-  EXPECT_EQ(under({"u:aioscope::kioctx::futex_wait(void*, unsigned int, long)",
-                   "u:aioscope::kioctx::SpinLock::lock_contended(aioscope::kioctx::LockSite)",
-                   kEngine}),
-            "aio lock wait");
+  EXPECT_EQ(
+      under({"u:aioscope::kioctx::futex_wait(void*, unsigned int, long)",
+             "u:aioscope::kioctx::SpinLock::lock_contended(aioscope::kioctx::LockSite)", kEngine}),
+      "aio lock wait");
   EXPECT_EQ(under({"u:aioscope::kioctx::futex_wait(void*, unsigned int, long)",
                    "u:aioscope::kioctx::WaitQueueHead::schedule()", kEngine}),
             "aio core");
@@ -154,10 +155,11 @@ TEST(LayerRules, EarlierRulesAndFilesWin) {
       "[[rule]]\nlayer = \"other\"\nfunctions = [\"my_file\"]\n",
       "a.toml");
   EXPECT_EQ(layer_name(rules, {"u:my_file"}), "device");
-  rules.prepend(LayerRules::parse("[[rule]]\nlayer = \"file system\"\nfunctions = [\"my_file\"]\n"
-                                  "[[rule]]\nlock = true\nfunctions = [\"my_lock\"]\n"
-                                  "[lock-wait]\ndevice = \"aio lock wait\"\n",
-                                  "b.toml"));
+  rules.prepend(
+      LayerRules::parse("[[rule]]\nlayer = \"file system\"\nfunctions = [\"my_file\"]\n"
+                        "[[rule]]\nlock = true\nfunctions = [\"my_lock\"]\n"
+                        "[lock-wait]\ndevice = \"aio lock wait\"\n",
+                        "b.toml"));
   EXPECT_EQ(layer_name(rules, {"u:my_file"}), "file system");
   EXPECT_EQ(layer_name(rules, {"u:my_lock", "u:my_disk"}), "aio lock wait");
   EXPECT_EQ(layer_name(rules, {"u:my_lock", "u:my_file"}), "file system");

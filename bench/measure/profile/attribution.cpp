@@ -1,0 +1,140 @@
+#include "bench/measure/profile/attribution.h"
+
+#include <linux/perf_event.h>
+
+#include <algorithm>
+
+namespace aioscope {
+namespace {
+
+constexpr std::string_view kKernelSuffix = "_[k]";
+
+bool is_marker(std::uint64_t address) { return address >= std::uint64_t(PERF_CONTEXT_MAX); }
+
+std::string_view base_name(std::string_view path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+// Functions by name; what has none goes by its object.
+std::string label_of(std::string_view plain, std::string_view object, bool kernel) {
+  std::string label(plain);
+  if (plain.empty()) {
+    const std::string_view name = base_name(object);
+    label = name.empty() ? (kernel ? "[kernel]" : "[unknown]")
+            : name.starts_with('[') ? std::string(name)
+                                    : "[" + std::string(name) + "]";
+  }
+  if (kernel) label += kKernelSuffix;
+  return label;
+}
+
+template <typename T>
+void keep_most_frequent(std::vector<T>& items, std::size_t most) {
+  std::ranges::stable_sort(items, std::greater{}, &T::samples);
+  if (items.size() > most) items.resize(most);
+}
+
+}  // namespace
+
+std::optional<double> ProfileMeasurement::share_of(
+    std::initializer_list<LayerId> of_layers) const {
+  if (!whole() || samples == 0) return std::nullopt;
+  std::uint64_t found = 0;
+  for (const LayerSamples& layer : layers) {
+    if (std::ranges::find(of_layers, layer.layer) != of_layers.end()) {
+      found += layer.user + layer.kernel;
+    }
+  }
+  return double(found) / double(samples);
+}
+
+std::uint32_t Attribution::frame_of(std::uint64_t address, bool kernel) {
+  const auto [at, is_new] = by_address_.try_emplace(address, 0);
+  if (!is_new) return at->second;
+  const Symbol& symbol = kernel ? symbols_.kernel(address) : symbols_.user(address);
+  const auto [named, is_new_name] = by_name_.try_emplace(
+      {symbol.object + ' ' + symbol.name, kernel}, std::uint32_t(frames_.size()));
+  at->second = named->second;
+  if (is_new_name) {
+    const std::string plain =
+        kernel ? std::string(without_suffix(symbol.name)) : short_name(symbol.name);
+    const LayerFrame frame{kernel, symbol.name, plain, base_name(symbol.object)};
+    frames_.push_back({label_of(plain, symbol.object, kernel), {rules_.match(frame), kernel}});
+  }
+  return at->second;
+}
+
+Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
+  NamedStack stack;
+  std::vector<LayerRules::MatchedFrame> matched;
+  bool kernel = false;
+  bool known_space = false;
+  for (const std::uint64_t address : raw) {
+    if (is_marker(address)) {
+      known_space = address == std::uint64_t(PERF_CONTEXT_KERNEL) ||
+                    address == std::uint64_t(PERF_CONTEXT_USER);
+      kernel = address == std::uint64_t(PERF_CONTEXT_KERNEL);
+      continue;
+    }
+    if (!known_space || address == 0) continue;
+    // A caller's address is where it goes on, which may be behind its end: a byte back is the call.
+    const bool sampled = stack.frames.empty();
+    const std::uint32_t frame = frame_of(sampled ? address : address - 1, kernel);
+    if (sampled) stack.in_kernel = kernel;
+    stack.frames.push_back(frame);
+    matched.push_back(frames_[frame].matched);
+  }
+  stack.layer = rules_.layer_of(matched);
+  return stack;
+}
+
+ProfileMeasurement Attribution::profile_of(const StackSampler& sampler,
+                                           std::uint32_t frequency_hz) {
+  ProfileMeasurement profile;
+  profile.event = sampler.event();
+  profile.reason = sampler.reason();
+  profile.kernel_sampled = sampler.kernel_sampled();
+  profile.frequency_hz = frequency_hz;
+  profile.lost = sampler.lost();
+  profile.duration_ns = sampler.duration_ns();
+  for (const auto& [thread, samples, sampled] : sampler.threads()) {
+    if (sampled) {
+      profile.threads.push_back({thread.name, thread.of_driver, samples});
+    } else {
+      profile.threads_missed.push_back(thread.name);
+    }
+  }
+
+  std::map<NamedStack, std::uint64_t> stacks;
+  for (const auto& [raw, samples] : sampler.stacks()) stacks[name(raw)] += samples;
+  std::vector<LayerSamples> layers(kLayerNames.size());
+  std::map<std::uint32_t, std::uint64_t> unmatched;
+  for (const auto& [stack, samples] : stacks) {
+    profile.samples += samples;
+    (stack.in_kernel ? layers[stack.layer].kernel : layers[stack.layer].user) += samples;
+    if (stack.layer == kUnmatched && !stack.frames.empty()) unmatched[stack.frames[0]] += samples;
+    auto& kept = profile.stacks.emplace_back();
+    kept.layer = stack.layer;
+    kept.samples = samples;
+    for (auto frame = stack.frames.rbegin(); frame != stack.frames.rend(); ++frame) {
+      kept.frames.push_back(label(*frame));
+    }
+  }
+  for (LayerId id = 0; id < layers.size(); ++id) {
+    layers[id].layer = id;
+    if (layers[id].user + layers[id].kernel > 0) profile.layers.push_back(layers[id]);
+  }
+  for (const auto& [frame, samples] : unmatched) {
+    profile.unmatched.push_back({label(frame), samples});
+  }
+  keep_most_frequent(profile.unmatched, kMostUnmatched);
+  keep_most_frequent(profile.stacks, kMostStacks);
+  profile.rest_samples = profile.samples;
+  for (const auto& stack : profile.stacks) profile.rest_samples -= stack.samples;
+  if (profile.kernel_sampled && profile.samples > 0) {
+    profile.symbols_reason = symbols_.kernel_reason();
+  }
+  return profile;
+}
+
+}  // namespace aioscope

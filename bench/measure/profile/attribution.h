@@ -1,0 +1,55 @@
+// Makes a profile of sampled stacks: names for addresses, a layer for each stack.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "bench/measure/profile/layer_rules.h"
+#include "bench/measure/profile/profile.h"
+#include "bench/measure/profile/sampler.h"
+#include "bench/measure/symbols/symbols.h"
+
+namespace aioscope {
+
+// Keeps what it has looked up, so that one serves all repetitions of a run. The first use reads the
+// kernel's symbols, about 0.1 s: not within a measured window. Not thread-safe.
+class Attribution {
+ public:
+  static constexpr std::size_t kMostStacks = 128;
+  static constexpr std::size_t kMostUnmatched = 20;
+
+  explicit Attribution(LayerRules rules) : rules_(std::move(rules)) {}
+
+  // Everything but the threads that were missed. After stop().
+  ProfileMeasurement profile_of(const StackSampler& sampler, std::uint32_t frequency_hz);
+
+  // From the sampled function outwards, indices for label(); and the layer.
+  struct NamedStack {
+    std::vector<std::uint32_t> frames;
+    LayerId layer = kUnmatched;
+    bool in_kernel = false;
+    auto operator<=>(const NamedStack&) const = default;
+  };
+  NamedStack name(std::span<const std::uint64_t> raw);
+  const std::string& label(std::uint32_t frame) const { return frames_[frame].label; }
+  Symbols& symbols() { return symbols_; }
+
+ private:
+  struct Frame {
+    std::string label;
+    LayerRules::MatchedFrame matched;
+  };
+  std::uint32_t frame_of(std::uint64_t address, bool kernel);
+
+  const LayerRules rules_;
+  Symbols symbols_;
+  std::vector<Frame> frames_;
+  std::map<std::pair<std::string, bool>, std::uint32_t> by_name_;  // "OBJECT FUNCTION", kernel
+  std::unordered_map<std::uint64_t, std::uint32_t> by_address_;    // kernel and user do not overlap
+};
+
+}  // namespace aioscope

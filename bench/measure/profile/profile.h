@@ -1,0 +1,57 @@
+// What sampling the stacks of a repetition's threads yields. Plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/measure/profile/layer_rules.h"
+
+namespace aioscope {
+
+// Samples of a layer by where the CPU was: in the program, or in the kernel.
+struct LayerSamples {
+  LayerId layer = kUnmatched;
+  std::uint64_t user = 0;
+  std::uint64_t kernel = 0;
+};
+
+struct ProfileMeasurement {
+  struct Thread {
+    std::string name;  // "submitter 0", or of a driver's own thread what the kernel calls it
+    bool of_driver = false;
+    std::uint64_t samples = 0;
+  };
+  struct Stack {
+    std::vector<std::string> frames;  // root first; kernel functions end in "_[k]"
+    LayerId layer = kUnmatched;
+    std::uint64_t samples = 0;
+  };
+  struct Symbol {
+    std::string symbol;
+    std::uint64_t samples = 0;
+  };
+
+  std::string event;           // "cycles" or "cpu-clock"; empty: nothing could be sampled
+  std::string reason;          // why nothing, or why not the kernel, and the cure
+  std::string symbols_reason;  // why the kernel's functions have no names, and the cure
+  bool kernel_sampled = false;
+  std::uint32_t frequency_hz = 0;
+  std::uint64_t samples = 0;
+  std::uint64_t lost = 0;         // by the kernel, for want of room
+  std::uint64_t duration_ns = 0;  // for which the events were on
+  std::vector<Thread> threads;
+  std::vector<std::string> threads_missed;  // began within the window, or could not be sampled
+  std::vector<LayerSamples> layers;         // those with samples
+  std::vector<Stack> stacks;                // the most frequent ones
+  std::uint64_t rest_samples = 0;           // in all other stacks
+  std::vector<Symbol> unmatched;            // sampled functions of stacks that no rule knows
+
+  // The layers can be compared with each other: kernel sampled, and its functions have names.
+  bool whole() const { return !event.empty() && kernel_sampled && symbols_reason.empty(); }
+  // Samples of these layers over all samples; nullopt when it is not whole or has no samples.
+  std::optional<double> share_of(std::initializer_list<LayerId> of_layers) const;
+};
+
+}  // namespace aioscope
