@@ -95,7 +95,8 @@ SPLIT = object_of({}, {"submit_call_ns_per_op": quantity, "in_flight_ns_per_op":
                        "reap_call_ns_per_op": quantity})
 THREADS = list_of(object_of({}, {"role": text, "operations": integer}))
 TAKEN = {"driver_counts": optional(COUNTS), "profile": optional(PROFILE),
-         "off_cpu": optional(OFF_CPU), "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
+         "off_cpu": optional(OFF_CPU),
+         "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
          "latency_split": optional(SPLIT), "thread": optional(THREADS),
          "fairness_min_max": quantity, "voluntary_switches_per_op": quantity,
          "faults_per_op": quantity, "migrations_per_op": quantity}

@@ -6,8 +6,8 @@ import sys
 
 from . import folded, speedscope
 
-# One module per format, each with SUMMARY (one line) and export(summary, rows) -> text. `summary` is
-# summarise's, `rows` are those of its rows that were chosen. What a file cannot give is a
+# One module per format, each with SUMMARY (one line) and export(summary, rows) -> text. `summary`
+# is summarise's, `rows` are those of its rows that were chosen. What a file cannot give is a
 # NothingToExport, which names what is missing.
 EXPORTERS = {"folded": folded, "speedscope": speedscope}
 

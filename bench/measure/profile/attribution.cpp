@@ -20,7 +20,7 @@ std::string label_of(std::string_view plain, std::string_view object, bool kerne
   std::string label(plain);
   if (plain.empty()) {
     const std::string_view name = base_name(object);
-    label = name.empty() ? (kernel ? "[kernel]" : "[unknown]")
+    label = name.empty()            ? (kernel ? "[kernel]" : "[unknown]")
             : name.starts_with('[') ? std::string(name)
                                     : "[" + std::string(name) + "]";
   }
@@ -36,8 +36,7 @@ void keep_most_frequent(std::vector<T>& items, std::size_t most) {
 
 }  // namespace
 
-std::optional<double> ProfileMeasurement::share_of(
-    std::initializer_list<LayerId> of_layers) const {
+std::optional<double> ProfileMeasurement::share_of(std::initializer_list<LayerId> of_layers) const {
   if (!whole() || samples == 0) return std::nullopt;
   std::uint64_t found = 0;
   for (const LayerSamples& layer : layers) {

@@ -43,9 +43,9 @@ struct RawStackEqual {
 using RawStacks = std::unordered_map<RawStack, std::uint64_t, RawStackHash, RawStackEqual>;
 
 // One event per thread, which are on between start() and stop(): cycles where the machine counts
-// them, else cpu-clock. Not the kernel where this user may not. drain() takes what has come; it must
-// be called about ten times a second. It is meant for a thread that is not sampled, and costs it
-// about 1 us per sample.
+// them, else cpu-clock. Not the kernel where this user may not. drain() takes what has come; it
+// must be called about ten times a second. It is meant for a thread that is not sampled, and costs
+// it about 1 us per sample.
 class StackSampler {
  public:
   StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz);

@@ -1,0 +1,83 @@
+"""aioscope explain: one row in words, against numbers worked out by hand."""
+
+import export_test
+import pytest
+import synthetic
+from reports.__main__ import main
+
+THREAD = {"name": "submitter 0", "completions_ns": 150_000_000, "lock_ns": 30_000_000,
+          "other_wait_ns": 0, "preempted_ns": 3_000_000, "switches": 1234}
+
+
+def off_cpu(**changes):
+    return {"source": "sched:sched_switch", "reason": "", "window_ns": 300_000_000,
+            "threads": [THREAD], **changes}
+
+
+def explain(tmp_path, capsys, row="0", **measured):
+    rows = [synthetic.row(0, synthetic.config("libaio")),
+            synthetic.row(1, synthetic.config("io_uring"))]
+    m = synthetic.measurement(rate=1e6, user_ns=50, system_ns=133, **measured)
+    path = tmp_path / "r.jsonl"
+    path.write_text(synthetic.text([synthetic.header(rows), synthetic.repetition(0, 0, 0, m),
+                                    synthetic.end()]))
+    code = main(["explain", str(path), *([row] if row else [])])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def cells(out, name):
+    """The columns behind the line of the tree that is called `name`."""
+    [line] = [line for line in out.splitlines() if line.lstrip("|`- ").startswith(name + "  ")]
+    return line.split()[-2:]
+
+
+def test_layers_in_nanoseconds_and_percent(tmp_path, capsys):
+    code, out, _ = explain(tmp_path, capsys, profile=export_test.profile(), off_cpu=off_cpu())
+    assert code == 0
+    # 300 000 operations, 55 samples of 1 ms.
+    assert cells(out, "an operation, on the CPU") == ["183.3", "100.0"]
+    assert cells(out, "kernel") == ["100.0", "54.5"] == cells(out, "aio core")
+    assert cells(out, "user") == ["83.3", "45.5"] == cells(out, "harness")
+    assert cells(out, "io_submit_one") == ["100.0", "54.5"]
+    assert "55 samples, 2 lost" in out
+    assert "they stand for 100 % of the CPU time" in out
+    [thread] = [line for line in out.splitlines() if "submitter 0" in line]
+    assert thread.split() == ["submitter", "0", "50.0", "10.0", "0.0", "1.0", "1,234"]
+
+
+def test_says_what_is_missing(tmp_path, capsys):
+    code, out, _ = explain(tmp_path, capsys, off_cpu=off_cpu(
+        source="", reason="perf_event_open: EACCES", threads=[{**THREAD, "lock_ns": None}]))
+    assert code == 0
+    assert "No profile: the run took no profile; --profile takes one" in out
+    assert "perf_event_open: EACCES" in out and "\u2013" in out
+    _, out, _ = explain(tmp_path, capsys, profile=export_test.profile(
+        event=None, layers=[], stacks=[], reason="not allowed here"))
+    assert "No profile: not allowed here" in out
+    _, out, _ = explain(tmp_path, capsys, profile=export_test.profile(
+        whole=False, reason="the kernel's part is missing",
+        unmatched=[{"symbol": "strange", "samples": 11}]))
+    assert "the kernel's part is missing" in out and "strange 20.0 %" in out
+
+
+def test_locks_of_the_driver_and_of_the_kernel(tmp_path, capsys):
+    _, out, _ = explain(tmp_path, capsys, driver_counts=synthetic.driver_counts(2, 10, 300_000),
+                        kernel_locks=synthetic.kernel_locks(100, 300_000))
+    lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    assert ["kernel:", "aio_complete", "(spinlock)", "0.02000", "80.00"] in lines
+    assert ["user:", "ctx_lock/submit", "0.10000", "7.00"] in lines
+
+
+@pytest.mark.parametrize("row, expected", [("io_uring|libaio", "2 rows match"),
+                                           ("x", "no row matches"), ("7", "no row matches"),
+                                           ("", "2 rows match")])
+def test_asks_for_one_row(tmp_path, capsys, row, expected):
+    code, out, error = explain(tmp_path, capsys, row)
+    assert (code, out) == (2, "")
+    assert expected in error and "  1 io_uring/" in error
+
+
+def test_a_row_without_a_result(tmp_path, capsys):
+    code, _, error = explain(tmp_path, capsys, "io_uring")
+    assert code == 4 and "has no result" in error
