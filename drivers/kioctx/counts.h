@@ -2,7 +2,8 @@
 // every atomic read-modify-write on a shared line, every allocation and every wake-up.
 //
 // Kept per thread, so that counting writes no shared line. A count is an atomic only so that
-// another thread may look at it; its own thread adds to it with a plain load and store.
+// another thread may look at it; its own thread adds to it with a plain load and store. A build
+// with AIOSCOPE_UNCOUNTED counts nothing, for measuring what counting costs.
 #pragma once
 
 #include <array>
@@ -66,11 +67,18 @@ inline constexpr std::array<std::string_view, kLockSites> kLockSiteNames{
     "work_lock",
 };
 
+#if defined(AIOSCOPE_UNCOUNTED)
+inline constexpr bool kCounted = false;
+#else
+inline constexpr bool kCounted = true;
+#endif
+
 // A number that its own thread raises and any thread may read. Not a read-modify-write.
 class Count {
  public:
   void operator++() { *this += 1; }
   void operator+=(std::uint64_t n) {
+    if constexpr (!kCounted) return;
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
   // Stands for its value, as std::atomic does. NOLINTNEXTLINE(google-explicit-constructor)
