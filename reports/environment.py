@@ -10,6 +10,8 @@ LABELS = {"cpu_model": "CPU", "cpu_mhz": "CPU MHz", "cpus_online": "CPUs online"
           "cpus_usable": "CPUs usable", "cgroup_cpus": "CPUs of the control group", "smt": "SMT",
           "numa_nodes": "NUMA nodes", "commit": "Git commit", "dirty": "modified since the commit"}
 UNKNOWN = "unknown"
+MOST_FIELDS = 400
+MOST_CHARACTERS = 2000  # of one of them
 
 
 def _label(key):
@@ -75,12 +77,15 @@ def table(runs, names):
     columns = [of_run(run) for run in runs]
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows, differing = [], set()
-    for label in labels:
+    for label in labels[:MOST_FIELDS]:
         texts = [column.get(label, UNKNOWN) for column in columns]
         if len(set(texts)) > 1:
             differing.add(len(rows))
-        rows.append([Cell(label, bold=True), *map(Cell, texts)])
+        rows.append([Cell(units.shorten(label, MOST_CHARACTERS), bold=True),
+                     *(Cell(units.shorten(text, MOST_CHARACTERS)) for text in texts)])
     heads = ([Column(f"Run {i}: {name}", "wide") for i, name in enumerate(names, 1)]
              if len(runs) > 1 else [Column("Value", "wide")])
+    more = len(labels) - MOST_FIELDS
     return Table("Environment", [Column("What", "text"), *heads], rows, sortable=False,
-                 highlighted=differing)
+                 highlighted=differing,
+                 note=f"{more} more fields are in the raw data." if more > 0 else "")

@@ -6,6 +6,8 @@ import zlib
 from dataclasses import dataclass
 
 GZIP_MAGIC = b"\x1f\x8b"
+MOST_BYTES = 128 << 20  # of a file, unpacked: Python takes ten times as much to hold it
+MOST_DEPTH = 64  # of lists and objects within each other
 
 
 class ResultError(Exception):
@@ -54,28 +56,39 @@ def _decode(line):
         raise ValueError(problem) from None
 
 
-def _clean(value):
+def _clean(value, depth=0):
     """The value with characters replaced that neither HTML nor SVG can hold."""
+    if depth > MOST_DEPTH:
+        raise ValueError("nested too deeply")
     if isinstance(value, str):
+        if value.isascii() and value.isprintable():
+            return value
         return "".join("\ufffd" if ord(c) < 32 or 127 <= ord(c) < 160
                        or 0xD800 <= ord(c) < 0xE000 or ord(c) & 0xFFFE == 0xFFFE
                        else c for c in value)
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [_clean(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_clean(key): _clean(item) for key, item in value.items()}
+        return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}
     return value
+
+
+def _read(path):
+    with open(path, "rb") as file:
+        packed = file.peek(2).startswith(GZIP_MAGIC)
+        try:
+            data = (gzip.GzipFile(fileobj=file) if packed else file).read(MOST_BYTES + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ResultError(path, 0, f"damaged gzip file: {error}") from None
+    if len(data) > MOST_BYTES:
+        raise ResultError(path, 0, f"larger than {MOST_BYTES >> 20} MiB"
+                          f"{' when unpacked' * packed}; measure in several runs of fewer rows")
+    return data
 
 
 def load(path):
     """The lines of the file at `path`, plain or gzip. Raises ResultError, or OSError."""
-    with open(path, "rb") as file:
-        data = file.read()
-    if data.startswith(GZIP_MAGIC):
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ResultError(path, 0, f"damaged gzip file: {error}") from None
+    data = _read(path)
     if not data.strip():
         raise ResultError(path, 0, "empty; a result file begins with a header record")
     lines = data.split(b"\n")
@@ -84,12 +97,12 @@ def load(path):
         if not line.strip():
             continue
         try:
-            record = _decode(line)
+            record = _clean(_decode(line))
         except ValueError as error:
             if number == len(lines) and records:
                 return Lines(str(path), data, records, truncated=True)
             raise ResultError(path, number, error) from None
         if not isinstance(record, dict):
             raise ResultError(path, number, "a record is a JSON object")
-        records.append((number, _clean(record)))
+        records.append((number, record))
     return Lines(str(path), data, records, truncated=False)

@@ -11,10 +11,11 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import environment, run_tables, sections, words
+from . import environment, run_tables, sections, units, words
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
-SEVERE = {"incomplete", "build", "failed"}
+SEVERE = {"incomplete", "build", "failed", "left out"}
+MOST_COMMAND_CHARACTERS = 4000
 MOST_DATA_BYTES = 8_000_000  # of a packed result file, to be part of the page
 MOST_WARNINGS = 200
 
@@ -55,6 +56,7 @@ def _view(number, summary):
                      if kind not in SEVERE and kind != "row"],
         "row_warnings": row_warnings[:MOST_WARNINGS],
         "more_warnings": max(0, len(row_warnings) - MOST_WARNINGS),
+        "command": units.shorten(shlex.join(run.header["command"]), MOST_COMMAND_CHARACTERS),
         "commands": run_tables.commands(summary), "data": data, "no_data": no_data,
         "data_name": pathlib.PurePath(run.path).stem + ".jsonl.gz",
     }
@@ -70,7 +72,6 @@ def render(summaries):
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                    undefined=jinja2.StrictUndefined, trim_blocks=True,
                                    lstrip_blocks=True)
-    templates.filters.update(shell=shlex.join)
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     views = [_view(number, summary) for number, summary in enumerate(summaries, 1)]

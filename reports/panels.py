@@ -1,5 +1,6 @@
 """Which rows of a run belong into one panel of a figure, and the words for what they share."""
 
+import functools
 from dataclasses import dataclass
 
 from . import units
@@ -7,6 +8,7 @@ from .sheet import SEPARATOR
 from .style import KNOWN, driver_styles
 
 MOST_PANELS = 12
+MOST_CELLS = 6  # of a panel
 MOST_DRIVERS = 8  # whose curves one plot holds
 
 
@@ -18,22 +20,28 @@ class Panel:
     parameters: str
     rows: list  # summarise.RowSummary
 
-    @property
+    @functools.cached_property
     def drivers(self):
         return list(dict.fromkeys(row.driver for row in self.rows))
 
-    @property
+    @functools.cached_property
     def layouts(self):
         return list(dict.fromkeys(row.layout for row in self.rows))
 
-    @property
+    @functools.cached_property
     def measured(self):
         return [row for row in self.rows if row.measured]
 
+    @functools.cached_property
+    def _places(self):
+        places = {}
+        for row in self.rows:
+            places.setdefault((row.driver, row.layout), row)
+        return places
+
     def of(self, driver, layout):
         """The row of a driver and a layout, or None."""
-        return next((row for row in self.rows
-                     if row.driver == driver and row.layout == layout), None)
+        return self._places.get((driver, layout))
 
 
 def workload_of(layout):
@@ -146,7 +154,15 @@ def styles(summary):
 
 def more_panels(count):
     """What a figure says of the panels that it leaves out."""
-    return f" {SEPARATOR} {count} more combinations are in the table" if count else ""
+    return f" {SEPARATOR} {count} more combinations are in the table" if count > 0 else ""
+
+
+def cells(names):
+    """At most MOST_CELLS of what a panel has a plot for each of, and what to say of the rest."""
+    names = list(dict.fromkeys(names))
+    more = len(names) - MOST_CELLS
+    said = f" {SEPARATOR} {more} more layouts are in the table" if more > 0 else ""
+    return names[:MOST_CELLS], said
 
 
 def curves_of(rows):

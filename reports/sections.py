@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from . import figures, flame, inside, run_tables, sheet
+from . import figures, flame, inside, run_tables, sheet, words
 
 MOST_FLAME_BYTES = 700_000  # of a page
 
@@ -62,7 +62,9 @@ def _flames(summary):
         "samples belong to. Frames under 0.2 % are left out. Click to zoom, or search by name, "
         "where scripts run.")
     left, out = MOST_FLAME_BYTES, 0
-    for row in summary.measured:
+    asked_about = words.candidates(summary)
+    first = [row.row.index for row in asked_about]
+    for row in asked_about + [row for row in summary.measured if row.row.index not in first]:
         profile = inside.profile(row)
         if profile is None or not profile.stacks:
             continue

@@ -3,6 +3,7 @@
 A sheet is as wide as a phone shows without scrolling; the page puts several side by side where
 there is room."""
 
+import html
 import io
 import math
 import re
@@ -250,6 +251,8 @@ def to_inline_svg(sheet, key):
     svg = to_svg(sheet)
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    label = html.escape(f"Figure: {sheet.title}. Its numbers are in the tables.")
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from .validate import bucket_width_ns
 
 MOST_HARNESS_SHARE = 0.10
+MOST_ROWS = 2000  # of a run, that a page shows
 SAMPLES_BEYOND = 10  # that a percentile needs beyond it
 NULL_DRIVER = "null"  # completes at once: it prices the harness and is no candidate
 
@@ -22,15 +23,13 @@ class Latency:
 
     buckets: dict = field(default_factory=dict)  # lower bound in ns -> count
     max_ns: float = 0.0
+    count: int = 0
 
     def merge(self, buckets, max_ns):
         for low, count in buckets.items():
             self.buckets[low] = self.buckets.get(low, 0) + count
+            self.count += count
         self.max_ns = max(self.max_ns, max_ns or 0)
-
-    @property
-    def count(self):
-        return sum(self.buckets.values())
 
     def percentile_ns(self, fraction):
         """The bound that `fraction` (0..1] of the samples do not exceed; None when fewer than
@@ -208,7 +207,7 @@ def _summarise_row(row, repetitions):
 
 def _price(rows):
     for summary in rows:
-        if summary.row.price_row is None:
+        if summary.row.price_row is None or summary.row.price_row >= len(rows):
             continue
         summary.price_ns_per_op = rows[summary.row.price_row].cpu_ns_per_op
         summary.harness_share = ratio(summary.price_ns_per_op, summary.cpu_ns_per_op)
@@ -257,6 +256,9 @@ def _warn_of_run(run, rows):
         sanitizers = f" with sanitizers ({tool['sanitizers']})" if tool["sanitizers"] else ""
         yield "build", (f"This is a {tool['build_type'] or 'nameless'} build{sanitizers}: its "
                         "numbers say nothing about speed. Build the preset release.")
+    if len(run.rows) > len(rows):
+        yield "left out", (f"This run has {len(run.rows)} rows. Only the first {len(rows)} are "
+                           "shown; the others are in the raw data.")
     if any(row.failed for row in rows):
         count = sum(len(row.failed) for row in rows)
         yield "failed", f"{count} repetitions failed; they are listed below."
@@ -285,11 +287,13 @@ def summarise(run):
     by_row = {}
     for item in run.repetitions:
         by_row.setdefault(item.row, []).append(item)
-    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in run.rows]
+    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in run.rows[:MOST_ROWS]]
     for record in run.skipped:
-        rows[record["row"]].skipped = record
+        if record["row"] < len(rows):
+            rows[record["row"]].skipped = record
     for record in run.failed:
-        rows[record["row"]].failed.append(record)
+        if record["row"] < len(rows):
+            rows[record["row"]].failed.append(record)
     _price(rows)
     shown = [row for row in rows if not row.row.price_only]
     warnings = [*_warn_of_run(run, rows), *_warn_of_rows(rows)]

@@ -1,7 +1,7 @@
 """What a run shows, in sentences: numbers first, and no more than the rounds agree on."""
 
 from . import inside, units
-from .panels import by_shape, run_parameters, target_words
+from .panels import MOST_PANELS, by_shape, run_parameters, target_words
 from .summarise import NULL_DRIVER
 
 
@@ -144,14 +144,14 @@ def _fastest_sentence(rows):
 
 
 def findings(summary):
-    """[(target, sentences)], one entry per combination that the first figure has a panel of."""
+    """[(target, sentences)], one entry per combination, of MOST_PANELS at most."""
     groups = {}
     for row in summary.measured:
         if row.driver != NULL_DRIVER and row.operations_per_s is not None:
             groups.setdefault(row.shape, []).append(row)
     candidates = _candidates(summary)
     found = []
-    for shape, rows in groups.items():
+    for shape, rows in list(groups.items())[:MOST_PANELS]:
         pairs = [pair for pair in candidates if pair.shared.shape == shape]
         sentences = [_sharing_sentence(pairs)] if pairs else []
         found.append((target_words(rows[0].row.config), [*sentences, _fastest_sentence(rows)]))

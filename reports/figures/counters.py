@@ -2,9 +2,9 @@
 
 from .. import inside, units
 from ..panels import footer, more_panels, overview, styles, with_rows
-from ..sheet import Words
+from ..sheet import SEPARATOR, Words
 from ..style import FILL
-from .lanes import Axis, Lane, Mark, lane_sheet
+from .lanes import MOST_LANES, Axis, Lane, Mark, by_layout, lane_sheet
 
 KEY = "counters"
 TITLE = "Counts per operation"
@@ -77,22 +77,21 @@ def scaled(summary):
 
 
 def _sheet(summary, panel, name, values, look, said):
-    lanes = []
     rows = [row for row in panel.measured if row.row.index in values]
     operations, unit = unit_of(values)
-    for layout in dict.fromkeys(row.layout for row in rows):
-        lanes.append(Lane(layout, heading=True))
-        for row in rows:
-            if row.layout == layout:
-                count = per_unit(values[row.row.index], operations)
-                fill = FILL.get(row.row.config["workload"], "full")
-                marks = [Mark(count.value, count.least, count.most, *look[row.driver], fill)]
-                lanes.append(Lane(row.driver, marks if count.value > 0 else [],
-                                  texts=[units.three_digits(count.value)]))
+
+    def lane(row):
+        count = per_unit(values[row.row.index], operations)
+        fill = FILL.get(row.row.config["workload"], "full")
+        marks = [Mark(count.value, count.least, count.most, *look[row.driver], fill)]
+        return Lane(row.driver, marks if count.value > 0 else [],
+                    texts=[units.three_digits(count.value)])
+
     words = Words(f"{name[:1].upper()}{name[1:]} per {unit}, {panel.title}", panel.parameters,
                   footer(summary.run) + said)
-    return lane_sheet(words, lanes, Axis(f"per {unit}, logarithmic", units.number_tick, log=True),
-                      ("per op" if operations == 1 else "per 10\u2076",))
+    return lane_sheet(words, by_layout(rows, lane),
+                      Axis(f"per {unit}, logarithmic", units.number_tick, log=True),
+                      ("per op" if operations == 1 else "per 10\u2076",), len(rows) - MOST_LANES)
 
 
 def draw(summary):
@@ -107,5 +106,7 @@ def draw(summary):
     first = panels[0]
     shown = [name for name in interesting
              if any(row.row.index in found[name] for row in first.measured)]
-    said = more_panels(left_out + len(panels) - 1)
+    more = len(shown) - MOST_COUNTS
+    said = more_panels(left_out + len(panels) - 1) + (
+        f" {SEPARATOR} {more} more counts are in the table" if more > 0 else "")
     return [_sheet(summary, first, name, found[name], look, said) for name in shown[:MOST_COUNTS]]

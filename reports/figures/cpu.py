@@ -4,7 +4,7 @@ from .. import units
 from ..panels import footer, more_panels, overview, styles, with_rows
 from ..sheet import Key, Words
 from ..style import INK, MUTED
-from .lanes import Axis, Bar, Lane, lane_sheet
+from .lanes import MOST_LANES, Axis, Bar, Lane, by_layout, lane_sheet
 from .throughput import NOTHING, state
 
 KEY = "cpu"
@@ -39,13 +39,9 @@ def draw(summary):
     look = styles(summary)
     sheets = []
     for panel in panels:
-        lanes = []
-        for layout in panel.layouts:
-            lanes.append(Lane(layout, heading=True))
-            lanes += [_lane(row, look[row.driver][0]) for row in panel.rows
-                      if row.layout == layout]
+        lanes = by_layout(panel.rows, lambda row: _lane(row, look[row.driver][0]))
         words = Words(f"CPU time per operation, {panel.title}", panel.parameters,
                       footer(summary.run) + more_panels(left_out), KEYS)
         sheets.append(lane_sheet(words, lanes, Axis("CPU ns per operation", units.number_tick),
-                                 ("ns/op",)))
+                                 ("ns/op",), len(panel.rows) - MOST_LANES))
     return sheets

@@ -4,7 +4,7 @@ from .. import inside, units
 from ..panels import footer, more_panels, overview, styles, with_rows
 from ..sheet import Key, Words
 from ..style import FILL, MUTED
-from .lanes import Axis, Lane, Mark, lane_sheet
+from .lanes import MOST_LANES, Axis, Lane, Mark, by_layout, lane_sheet
 
 KEY = "fairness"
 TITLE = "Fairness"
@@ -39,13 +39,10 @@ def draw(summary):
     sheets = []
     for panel in panels:
         rows = [row for row in panel.measured if inside.thread_shares(row)]
-        lanes = []
-        for layout in dict.fromkeys(row.layout for row in rows):
-            lanes.append(Lane(layout, heading=True))
-            lanes += [_lane(row, look[row.driver]) for row in rows if row.layout == layout]
+        lanes = by_layout(rows, lambda row: _lane(row, look[row.driver]))
         words = Words(f"Fairness, {panel.title}", panel.parameters,
                       footer(summary.run) + more_panels(left_out),
                       (Key("slowest and fastest thread", MUTED, marker="o"),))
         axis = Axis("share of the mean", units.times_tick, zero=False, reference=1.0)
-        sheets.append(lane_sheet(words, lanes, axis, ("Jain",)))
+        sheets.append(lane_sheet(words, lanes, axis, ("Jain",), len(rows) - MOST_LANES))
     return sheets

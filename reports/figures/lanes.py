@@ -1,9 +1,9 @@
 """A plot of lanes: a name, marks or bars on a common axis, and numbers at the right."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .. import units
-from ..sheet import (CHARACTER_INCHES, MARGIN_INCHES, WIDTH_INCHES, Sheet, bar_style,
+from ..sheet import (CHARACTER_INCHES, MARGIN_INCHES, SEPARATOR, WIDTH_INCHES, Sheet, bar_style,
                      linear_axis, log_axis, marker)
 from ..style import GRID, INK, MUTED
 
@@ -89,9 +89,23 @@ def _name_inches(lanes):
     return MARGIN_INCHES + CHARACTER_INCHES * min(longest, NAME_CHARACTERS) + 0.08
 
 
-def lane_sheet(words, lanes, axis, columns=()):
-    """`columns`: the heads of the numbers at the right, of one or two lines."""
-    lanes = lanes[:MOST_LANES]
+def by_layout(rows, to_lane):
+    """A lane per row, below a heading per layout; at most MOST_LANES rows."""
+    groups = {}
+    for row in rows[:MOST_LANES]:
+        groups.setdefault(row.layout, []).append(row)
+    lanes = []
+    for layout, same in groups.items():
+        lanes += [Lane(layout, heading=True), *map(to_lane, same)]
+    return lanes
+
+
+def lane_sheet(words, lanes, axis, columns=(), more=0):
+    """`columns`: the heads of the numbers at the right, of one or two lines. `more`: how many lanes
+    there are beyond those given; the figure says so."""
+    if more > 0:
+        words = replace(words, footer=f"{words.footer} {SEPARATOR} {more} more rows are in the "
+                                      "table")
     heights = [HEADING_INCHES if lane.heading else LANE_INCHES for lane in lanes]
     head = 0.16 * max((column.count("\n") + 1 for column in columns), default=0)
     sheet = Sheet(words, head + sum(heights) + FOOT_INCHES)

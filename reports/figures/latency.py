@@ -3,7 +3,7 @@
 import math
 
 from .. import units
-from ..panels import curves_of, footer, more_panels, overview, styles, with_rows
+from ..panels import cells, curves_of, footer, more_panels, overview, styles, with_rows
 from ..sheet import (CHARACTER_INCHES, WIDTH_INCHES, Key, Sheet, Words, cell_inches, log_axis,
                      marker)
 from ..summarise import SAMPLES_BEYOND, Latency
@@ -76,7 +76,8 @@ def _draw_row(axes, row, style):
 
 
 def _percentile_ticks(axes, limit):
-    """A tick at each percentile, with its name where it does not touch the one before."""
+    """A tick at each percentile, with its name where it does not touch the one before and ends
+    within the figure."""
     width_inches = axes.get_position().width * WIDTH_INCHES
     positions, labels, free_from = [], [], 0
     for fraction, label in PERCENTILES:
@@ -84,7 +85,8 @@ def _percentile_ticks(axes, limit):
         half = (len(label) + 1) * CHARACTER_INCHES / 2 * limit / width_inches
         if x <= limit:
             positions.append(x)
-            labels.append(label if x - half >= free_from else "")
+            fits = free_from <= x - half and x + half <= limit * (1 + 0.1 / width_inches)
+            labels.append(label if fits else "")
             free_from = x + half if labels[-1] else free_from
     axes.set_xticks(positions, labels)
 
@@ -116,7 +118,7 @@ def draw(summary):
     for panel in panels:
         rows = [row for row in panel.measured if row.latency.count > SAMPLES_BEYOND]
         bounds = [value for row in rows for _, value in row.latency.curve() if value]
-        for layout in dict.fromkeys(row.layout for row in rows):
-            sheets.append(_sheet(summary, panel, layout, bounds or [1], look,
-                                 more_panels(left_out)))
+        layouts, said = cells(row.layout for row in rows)
+        sheets += [_sheet(summary, panel, layout, bounds or [1], look,
+                          more_panels(left_out) + said) for layout in layouts]
     return sheets

@@ -4,7 +4,7 @@ from .. import inside, units
 from ..panels import footer, more_panels, overview, with_rows
 from ..sheet import Key, Words
 from ..style import MUTED, layer_styles
-from .lanes import Axis, Bar, Lane, lane_sheet
+from .lanes import MOST_LANES, Axis, Bar, Lane, by_layout, lane_sheet
 
 KEY = "layers"
 TITLE = "Where an operation's time goes"
@@ -42,11 +42,7 @@ def draw(summary):
     for panel in panels:
         rows = [row for row in panel.measured if profiles.get(row.row.index)]
         look = layer_styles({layer for row in rows for layer in profiles[row.row.index].layers})
-        lanes = []
-        for layout in dict.fromkeys(row.layout for row in rows):
-            lanes.append(Lane(layout, heading=True))
-            lanes += [_lane(row, profiles[row.row.index], look) for row in rows
-                      if row.layout == layout]
+        lanes = by_layout(rows, lambda row, look=look: _lane(row, profiles[row.row.index], look))
         samples = sum(profiles[row.row.index].samples for row in rows)
         events = ", ".join(sorted({profiles[row.row.index].event for row in rows} - {""}))
         words = Words(f"CPU time by layer, {panel.title}",
@@ -54,5 +50,5 @@ def draw(summary):
                       footer(summary.run) + more_panels(left_out),
                       (*(Key(layer, colour, bar=True) for layer, colour in look.items()), *KEYS))
         sheets.append(lane_sheet(words, lanes, Axis("CPU ns per operation", units.number_tick),
-                                 ("ns/op", "aio")))
+                                 ("ns/op", "aio"), len(rows) - MOST_LANES))
     return sheets

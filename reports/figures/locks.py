@@ -4,7 +4,7 @@ from .. import inside, units
 from ..panels import footer, more_panels, overview, styles, with_rows
 from ..sheet import Key, Words
 from ..style import FILL, LOCKS, MUTED
-from .lanes import Axis, Bar, Lane, Mark, lane_sheet
+from .lanes import MOST_LANES, Axis, Bar, Lane, Mark, by_layout, lane_sheet
 
 KEY = "locks"
 TITLE = "Locks"
@@ -57,14 +57,6 @@ def _places_lane(row, colours):
     return lane
 
 
-def _by_layout(rows, to_lane):
-    lanes = []
-    for layout in dict.fromkeys(row.layout for row in rows):
-        lanes.append(Lane(layout, heading=True))
-        lanes += [to_lane(row) for row in rows if row.layout == layout]
-    return lanes
-
-
 def _sheets(summary, panel, look, colours, said):
     rows = [row for row in panel.measured if inside.lock_wait(row) is not None]
     waiting = [row for row in rows if inside.lock_wait(row).value > 0]
@@ -72,10 +64,10 @@ def _sheets(summary, panel, look, colours, said):
     if waiting:
         yield lane_sheet(
             Words(f"Waiting for locks, {panel.title}", panel.parameters, said),
-            _by_layout(rows, lambda row: _wait_lane(row, look[row.driver])),
+            by_layout(rows, lambda row: _wait_lane(row, look[row.driver])),
             Axis("ns of waiting per operation, logarithmic", units.number_tick, log=True),
-            ("wait\nns/op", "taken\nper op"))
-    lanes = _by_layout(waiting, lambda row: _places_lane(row, colours))
+            ("wait\nns/op", "taken\nper op"), len(rows) - MOST_LANES)
+    lanes = by_layout(waiting, lambda row: _places_lane(row, colours))
     if not any(lane.bars for lane in lanes):
         return
     used = {bar.colour for lane in lanes for bar in lane.bars}
@@ -85,7 +77,8 @@ def _sheets(summary, panel, look, colours, said):
         keys.append(Key("other places", MUTED, bar=True))
     yield lane_sheet(
         Words(f"Where it waits, {panel.title}", panel.parameters, said, tuple(keys)), lanes,
-        Axis("share of the waiting", units.percent_tick, values=(0.0, 1.0)))
+        Axis("share of the waiting", units.percent_tick, values=(0.0, 1.0)),
+        more=len(waiting) - MOST_LANES)
 
 
 def draw(summary):

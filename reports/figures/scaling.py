@@ -3,7 +3,7 @@
 import math
 
 from .. import scalability, units
-from ..panels import curves_of, footer, more_panels, scaling, styles, with_rows
+from ..panels import cells, curves_of, footer, more_panels, scaling, styles, with_rows
 from ..sheet import Key, Sheet, Words, cell_inches, log_axis, marker
 from ..style import MUTED
 
@@ -118,8 +118,9 @@ def draw(summary):
     for panel in panels:
         rates = [value for row in panel.measured if row.operations_per_s
                  for value in (row.operations_per_s_min, row.operations_per_s_max)]
-        for series in dict.fromkeys(series_of(row) for row in panel.measured):
-            sheets.append(_sheet(summary, panel, series, look, rates, more_panels(left_out)))
+        names, said = cells(series_of(row) for row in panel.measured)
+        sheets += [_sheet(summary, panel, series, look, rates, more_panels(left_out) + said)
+                   for series in names]
     return sheets
 
 
@@ -135,7 +136,7 @@ def _peak(fit):
 def table(summary):
     """[cells] of the fitted parameters; the range in each is over the rounds."""
     for panel in with_rows(scaling(summary), lambda row: row.operations_per_s)[0]:
-        for series in dict.fromkeys(series_of(row) for row in panel.measured):
+        for series in cells(series_of(row) for row in panel.measured)[0]:
             rows = [row for row in panel.measured if series_of(row) == series]
             for driver, points in _by_driver(rows).items():
                 fit, rounds = fit_of(points)

@@ -1,11 +1,11 @@
 """The patch series stage by stage: what each patch adds or takes, as a waterfall."""
 
 from .. import inside, units
-from ..panels import by_shape, footer, parameters, target_words
+from ..panels import by_shape, footer, more_panels, parameters, target_words
 from ..sheet import Key, Words
 from ..style import BETTER, MUTED, WORSE
 from ..summarise import ratio
-from .lanes import Axis, Bar, Lane, lane_sheet
+from .lanes import MOST_LANES, Axis, Bar, Lane, lane_sheet
 
 KEY = "series"
 TITLE = "The series, patch by patch"
@@ -15,7 +15,7 @@ CAPTION = ("Each line is a stage of kioctx: the patches up to there. The bar run
            "change may be chance. The whisker is the least and the most of the repetitions.")
 FAMILY = "kioctx@"
 LEAST_STAGES = 3
-MOST_SHEETS = 12
+MOST_GROUPS = 4
 KEYS = (Key("better", BETTER, bar=True), Key("worse", WORSE, bar=True),
         Key("rounds disagree", MUTED, bar=True, hollow=True))
 
@@ -85,22 +85,22 @@ def _lanes(rows, more_is_better, of_measurement, to_text):
 
 
 def _chosen(summary):
-    """(rows of stages) for each shape and layout with enough of them."""
-    for rows in by_shape(summary).values():
-        stages = [row for row in rows if row.driver.startswith(FAMILY) and row.measured]
-        for layout in dict.fromkeys(row.layout for row in stages):
-            same = [row for row in stages if row.layout == layout]
-            if len(same) >= LEAST_STAGES:
-                yield same
+    """Rows of stages, for each shape and layout with enough of them."""
+    groups = {}
+    for shape, rows in by_shape(summary).items():
+        for row in rows:
+            if row.driver.startswith(FAMILY) and row.measured:
+                groups.setdefault((shape, row.layout), []).append(row)
+    return [same for same in groups.values() if len(same) >= LEAST_STAGES]
 
 
 def draw(summary):
-    groups = list(_chosen(summary))
+    groups = _chosen(summary)
     if not groups:
         return (f"fewer than {LEAST_STAGES} stages of kioctx were measured alike; the suite series "
                 "measures all of them")
     sheets = []
-    for rows in groups:
+    for rows in groups[:MOST_GROUPS]:
         config = rows[0].row.config
         for name, unit, more_is_better, of_measurement, to_tick, to_text in METRICS:
             lanes = _lanes(rows, more_is_better, of_measurement, to_text)
@@ -109,7 +109,7 @@ def draw(summary):
             words = Words(f"{name}, {rows[0].layout}, {target_words(config)}",
                           parameters(config) + (", more is better" if more_is_better
                                                 else ", less is better"),
-                          footer(summary.run), KEYS)
-            sheets.append(lane_sheet(words, lanes, Axis(f"{name}, {unit}", to_tick),
-                                     (unit, "change")))
-    return sheets[:MOST_SHEETS]
+                          footer(summary.run) + more_panels(len(groups) - MOST_GROUPS), KEYS)
+            sheets.append(lane_sheet(words, lanes[:MOST_LANES], Axis(f"{name}, {unit}", to_tick),
+                                     (unit, "change"), len(lanes) - MOST_LANES))
+    return sheets

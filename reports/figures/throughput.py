@@ -5,7 +5,7 @@ from ..panels import footer, more_panels, overview, styles, with_rows, workload_
 from ..sheet import Key, Words
 from ..style import FILL, MUTED
 from ..summarise import NULL_DRIVER
-from .lanes import Axis, Lane, Mark, lane_sheet
+from .lanes import MOST_LANES, Axis, Lane, Mark, lane_sheet
 
 KEY = "throughput"
 TITLE = "Throughput"
@@ -77,10 +77,12 @@ def draw(summary):
         rows = [row for row in panel.measured if row.driver != NULL_DRIVER] or panel.measured
         values = [value for row in rows if row.operations_per_s
                   for value in (row.operations_per_s_min, row.operations_per_s_max)]
-        words = Words(f"Throughput {panel.title}", panel.parameters,
+        words = Words(f"Throughput, {panel.title}", panel.parameters,
                       footer(summary.run) + more_panels(left_out), layout_keys([panel]))
         sheets.append(lane_sheet(
-            words, [_lane(panel, driver, look[driver], columns, pair) for driver in panel.drivers],
+            words, [_lane(panel, driver, look[driver], columns, pair)
+                    for driver in panel.drivers[:MOST_LANES]],
             Axis("operations per second, logarithmic", units.rate_tick, log=True,
-                 values=tuple(values)), (*heads, *(["ratio"] if pair else []))))
+                 values=tuple(values)), (*heads, *(["ratio"] if pair else [])),
+            len(panel.drivers) - MOST_LANES))
     return sheets

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 import synthetic
-from reports.load import ResultError, load
+from reports.load import MOST_BYTES, ResultError, load
 from reports.validate import validate
 
 ROWS = [synthetic.row(0, synthetic.config())]
@@ -78,6 +78,11 @@ def test_gzip_is_read_like_the_plain_file(tmp_path):
     (GOOD.replace('"window_ns": 300000000, "operations"', '"window_ns": ' + "9" * 5000
                   + ', "operations"'), "r.jsonl:2: a number with thousands of digits"),
     ("[" * 100_000 + "\n", "r.jsonl:1: nested too deeply"),
+    # Python's JSON reads as deep as this; what walks through it would not.
+    (GOOD.replace('"setup": ', '"deep": ' + "[" * 400 + "]" * 400 + ', "setup": '),
+     "r.jsonl:2: nested too deeply"),
+    # More than a file may have, in a gzip file of some kilobytes.
+    (gzip.compress(bytes(MOST_BYTES + 1), 1), "r.jsonl: larger than 128 MiB when unpacked"),
     (gzip.compress(GOOD.encode())[:60], "r.jsonl: damaged gzip file"),
     (synthetic.text([REPETITION]), "r.jsonl:1: no header record"),
     (synthetic.text([HEADER, HEADER]), "r.jsonl:2: a second header record"),
@@ -121,6 +126,20 @@ def test_broken_header(tmp_path, path, value, message):
     ("measurement.latency.buckets", {"x": 2}, "measurement.latency.buckets: 'x' is no lower"),
     ("measurement.latency.buckets", {"129": 2}, "measurement.latency.buckets: no bucket begins"),
     ("measurement.latency.buckets", {"128": -2}, "measurement.latency.buckets.128 is not a whole"),
+    ("measurement.driver_counts", {"operations": 1, "lock_sites": [{"site": 1}]},
+     "measurement.driver_counts.lock_sites[0].site is not a string"),
+    ("measurement.driver_counts", [], "measurement.driver_counts is not an object"),
+    ("measurement.profile", {"layers": [{"layer": "a", "user_samples": -1, "kernel_samples": 0}]},
+     "measurement.profile.layers[0].user_samples is not a whole number"),
+    ("measurement.profile", {"stacks": [{"frames": [1], "samples": 1}]},
+     "measurement.profile.stacks[0].frames is not a list of strings"),
+    ("measurement.kernel_locks", {"sites": [{"site": "a", "contended": 1}]},
+     "measurement.kernel_locks.sites[0].wait_ns is missing"),
+    ("measurement.counters", [{"name": "a", "per_op": "many"}],
+     "measurement.counters[0].per_op is neither a number nor null"),
+    ("measurement.latency_split", {"in_flight_ns_per_op": -1},
+     "measurement.latency_split.in_flight_ns_per_op is negative"),
+    ("measurement.thread", {}, "measurement.thread is not a list"),
     ("measurement.latency.count", 3, "measurement.latency.count is not the sum of its buckets"),
 ])
 def test_broken_repetition(tmp_path, path, value, message):

@@ -1,0 +1,133 @@
+"""The page in a browser: with scripts and without, on a phone and a desk, light and dark."""
+
+import pytest
+import synthetic
+from browser import Browser, find
+from reports.__main__ import main
+
+pytestmark = pytest.mark.skipif(find() is None, reason="no chromium here (apt install chromium)")
+HOSTILE = "\"><img src=x onerror=alert(1)><script>alert(2)</script>"
+
+# Texts of a figure that lie on top of each other, or outside of it; by how they are seen.
+COLLISIONS = """
+[...document.querySelectorAll(".sheets > svg")].flatMap((svg) => {
+  const whole = svg.getBoundingClientRect();
+  const boxes = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim())
+    .map((text) => [text.textContent, text.getBoundingClientRect()]);
+  const found = boxes.filter(([, box]) => box.left < whole.left - 1 ||
+    box.right > whole.right + 1 || box.bottom > whole.bottom + 1)
+    .map(([text]) => `${text}: outside of its figure`);
+  boxes.forEach(([one, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 1 && high > 0.35 * Math.min(a.height, b.height)) {
+      found.push(`${one} | ${other} | ${svg.getAttribute("aria-label")}`);
+    }
+  }));
+  return found;
+})
+"""
+SCROLLERS = """
+[...document.querySelectorAll("body, body *")].filter((element) =>
+  element.scrollWidth > element.clientWidth + 1 &&
+  ["auto", "scroll"].includes(getComputedStyle(element).overflowX)).length
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page with every kind of section, and with markup in its names."""
+    directory = tmp_path_factory.mktemp("browser")
+    drivers = ["libaio", "kioctx@v3.7", synthetic.STAGES[0], "kioctx@series"]
+    configs = synthetic.quick_configs(drivers, ["null"], (1, 2, 4))
+    records = synthetic.run(configs, repetitions=2, with_inside=True)
+    records[0]["host"]["name"] = HOSTILE
+    for record in records:
+        if record["record"] == "repetition":
+            record["measurement"]["setup"] = HOSTILE
+            for stack in record["measurement"]["profile"]["stacks"]:
+                stack["frames"][1] = HOSTILE
+    records.insert(-1, {"record": "skipped", "row": 0, "name": HOSTILE, "reason": HOSTILE,
+                        "cure": HOSTILE})
+    (directory / "r.jsonl").write_text(synthetic.text(records))
+    assert main([str(directory / "r.jsonl"), "-o", str(directory / "r.html")]) == 0
+    return (directory / "r.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+def complaints(browser):
+    """What went to the console, and what was asked of a network."""
+    kinds = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"}
+    found = [event for event in browser.events if event["method"] in kinds]
+    requests = [event["params"]["request"]["url"] for event in browser.events
+                if event["method"] == "Network.requestWillBeSent"]
+    return found, requests
+
+
+@pytest.mark.parametrize("width, dark, scripts", [
+    (390, False, True), (390, True, False), (1440, True, True), (1440, False, False)])
+def test_page_is_whole(browser, page, width, dark, scripts):
+    browser.open(page, width, dark, scripts)
+    assert complaints(browser) == ([], [page])
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    if width < 600:
+        assert browser.ask(SCROLLERS) == 0
+    assert browser.ask("document.querySelectorAll('img, iframe, object').length") == 0
+    assert browser.ask("document.scripts.length") == 1
+    assert browser.ask(COLLISIONS) == []
+    paper = browser.ask("getComputedStyle(document.body).backgroundColor")
+    assert (paper == "rgb(21, 24, 27)") == dark
+    assert (browser.ask("document.querySelectorAll('button').length") > 0) == scripts
+    # Nothing that has data is missing: each figure and a flame graph.
+    empty = browser.ask("[...document.querySelectorAll('.empty')].map(e => e.textContent)")
+    assert empty == []
+    assert browser.ask("document.querySelectorAll('details[open] svg.flame > svg').length") > 10
+
+
+def test_flame_graph_zooms_and_finds(browser, page):
+    browser.open(page, 1440)
+    browser.ask("""(() => {
+      const frame = [...document.querySelectorAll("svg.flame > svg")].find(
+        (one) => one.querySelector("title").textContent.startsWith("lane::submit"));
+      frame.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      frame.id = "zoomed";
+    })()""")
+    frame = "document.querySelector('#zoomed')"
+    whole = browser.ask(f"{frame}.parentNode.getBoundingClientRect().width")
+    assert browser.ask(f"{frame}.getBoundingClientRect().width") == pytest.approx(whole, abs=1)
+    assert browser.ask(f"{frame}.parentNode.querySelectorAll('.gone').length") > 0
+    browser.ask("""(() => {
+      const search = document.querySelector(".flame-tools input");
+      search.value = "IO_SUBMIT";
+      search.dispatchEvent(new Event("input"));
+    })()""")
+    found = browser.ask("document.querySelector('.flame-tools [role=status]').textContent")
+    frames, share = found.split(" frames, ")
+    assert int(frames) >= 2 and 0 < float(share.split()[0]) < 100
+
+
+def test_tables_sort(browser, page):
+    browser.open(page, 1440)
+    values = browser.ask("""(() => {
+      const table = document.querySelector("table.sortable");
+      table.tHead.querySelectorAll("button")[2].click();
+      return [...table.tBodies[0].rows].map((row) => Number(row.cells[2].dataset.value));
+    })()""")
+    assert len(values) > 3 and values == sorted(values, reverse=True)
+
+
+def test_data_can_be_saved(browser, page):
+    browser.open(page, 1440)
+    address = browser.ask("""(() => {
+      const link = document.querySelector("a.download");
+      link.addEventListener("click", (event) => event.preventDefault());
+      link.click();
+      return link.href;
+    })()""")
+    assert address.startswith("blob:")

@@ -1,0 +1,99 @@
+"""Locks, profiles, counters and threads of a row, from its repetitions."""
+
+import pytest
+import synthetic
+from reports import inside
+from reports.load import Lines
+from reports.summarise import summarise
+from reports.validate import validate
+
+CONFIG = synthetic.config("kioctx@v3.7")
+
+
+def row_of(*measurements):
+    records = [synthetic.header([synthetic.row(0, CONFIG)])]
+    records += [synthetic.repetition(0, n, n, synthetic.measurement(**changes))
+                for n, changes in enumerate(measurements)]
+    records.append(synthetic.end())
+    return summarise(validate(Lines("r", b"", list(enumerate(records, 1)), False))).rows[0]
+
+
+def counts(operations, **sites):
+    return {"operations": operations, "shared_rmw": 2 * operations, "allocations": 0,
+            "wakeups": None, "lock_sites": [
+                {"site": name, "acquisitions": taken, "contended": contended, "wait_ns": wait}
+                for name, (taken, contended, wait) in sites.items()]}
+
+
+def test_locks_of_the_driver():
+    row = row_of({"driver_counts": counts(1000, a=(3000, 30, 50_000), b=(1000, 0, 0))},
+                 {"driver_counts": counts(2000, a=(6000, 20, 20_000), b=(2000, 0, 0))},
+                 {"driver_counts": counts(1000, a=(3000, 10, 20_000))})
+    first, second = inside.lock_sites(row)
+    assert (first.name, second.name) == ("a", "b")
+    assert first.wait_ns == inside.Spread(20, 10, 50)
+    assert first.acquisitions.value == 3 and second.acquisitions == inside.Spread(1, 0, 1)
+    assert inside.lock_wait(row).value == 20 and inside.acquisitions(row).most == 4
+    assert inside.driver_count(row, "shared_rmw").value == 2
+    assert inside.driver_count(row, "wakeups") is None
+
+
+def test_locks_of_the_kernel_are_added_to_those_of_the_driver():
+    locks = synthetic.kernel_locks(100, 1000)
+    row = row_of({"operations": 1000, "kernel_locks": locks,
+                  "driver_counts": counts(1000, a=(1, 0, 7000))})
+    assert inside.lock_wait(row).value == pytest.approx(107)
+    sites = inside.lock_sites(row)
+    assert [site.of_kernel for site in sites] == [True, True, False]
+    assert sites[0].name == "aio_complete (spinlock)" and sites[0].p99_ns == 31000
+    assert inside.no_kernel_locks(row) == ""
+
+
+@pytest.mark.parametrize("locks, why", [
+    (None, "not asked for (--locks)"),
+    ({"source": "", "reason": "no tracepoints", "sites": []}, "no tracepoints")])
+def test_locks_that_are_not_known_are_no_zero(locks, why):
+    row = row_of({"kernel_locks": locks, "driver_counts": None})
+    assert inside.lock_wait(row) is None
+    assert inside.no_kernel_locks(row) == why
+
+
+def profile(**layers):
+    return {"event": "cpu-clock", "samples": 0, "lost": 1, "layers": [
+        {"layer": name.replace("_", " "), "user_samples": user, "kernel_samples": kernel}
+        for name, (user, kernel) in layers.items()], "stacks": []}
+
+
+def test_aio_share_is_of_each_repetition():
+    row = row_of({"profile": profile(harness=(50, None), aio_core=(0, 40), aio_lock_wait=(0, 10))},
+                 {"profile": profile(harness=(90, 0), aio_core=(0, 10))},
+                 {"profile": None})
+    found = inside.profile(row)
+    assert found.aio_share == inside.Spread(0.3, 0.1, 0.5)
+    assert found.layers["harness"] == [140, 0] and found.samples == 200 and found.lost == 2
+
+
+def test_profile_that_could_not_be_taken_says_why():
+    row = row_of({"profile": {"event": None, "samples": 0, "layers": [], "stacks": [],
+                              "reason": "perf_event_paranoid is 4"}})
+    assert inside.profile(row) is None
+    assert inside.no_profile([row]) == "perf_event_paranoid is 4"
+    assert "--profile" in inside.no_profile([row_of({})])
+
+
+def test_counters_keep_reasons_and_scaling():
+    row = row_of({"counters": [
+        synthetic.counter("cycles", 10.0, 100, scaled=True, time_running_ns=75_000_000),
+        synthetic.counter("misses", None, 100, reason="no PMU")]},
+        {"counters": [synthetic.counter("cycles", 14.0, 100)]})
+    found = inside.counters(row)
+    assert found["cycles"].per_op == inside.Spread(12, 10, 14)
+    assert found["cycles"].scaled and found["cycles"].running == 0.25
+    assert found["misses"].per_op is None and found["misses"].reason == "no PMU"
+
+
+def test_thread_shares_are_of_submitters():
+    threads = [{"role": "submitter", "operations": 30}, {"role": "submitter", "operations": 10},
+               {"role": "reaper", "operations": 40}]
+    assert inside.thread_shares(row_of({"thread": threads})) == [[1.5, 0.5]]
+    assert inside.thread_shares(row_of({"thread": []})) == []
