@@ -18,6 +18,11 @@ std::string dry_run_text(const Plan& plan) {
     if (planned.price_only) text += "  (price of the harness)";
     text += '\n';
   }
+  for (const Counter& counter : plan.counters) {
+    text += fmt::format("counter {}: {}", counter.name, encoding_text(counter));
+    if (!counter.usable()) text += fmt::format("  NOT COUNTED HERE: {}", counter.refusal.text());
+    text += '\n';
+  }
   const auto skipped =
       std::ranges::count_if(plan.rows, [](const PlannedRow& planned) { return !planned.runs(); });
   text += fmt::format(

@@ -41,8 +41,10 @@ int run(const CommandLine& line) {
   const Topology topology = read_topology("/", affinity_mask());
   check_pinning(topology, options.pin);
   Registry registry;
-  const Plan plan = make_plan(request, registry, probe);
+  Plan plan = make_plan(request, registry, probe);
+  plan.counters = counters_of(options);
   if (options.dry_run) return print(dry_run_text(plan));
+  require_counters(plan, options);
   prepare_targets(plan, options);
   Recorder recorder(plan, request, this_machine(kRunWatch), line.arguments);
   const bool terminal_has_records = Recorder::streams(options) && isatty(STDOUT_FILENO) == 1;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/measure/histogram.h"
+#include "bench/measure/perf/thread_counters.h"
 #include "drivers/driver.h"
 
 namespace aioscope {
@@ -96,6 +97,8 @@ struct Measurement {
   double harness_system_calls_per_op = 0;  // sleeping, waking and yielding between its threads
   std::string system_calls_source;         // "tracepoint" or "driver"
   std::string system_calls_reason;         // why not by the tracepoint
+
+  std::vector<CounterMeasurement> counters;  // those asked for, in their order
 
   std::optional<DriverCountsMeasurement> driver_counts;  // nullopt: the driver does not count
 

@@ -3,8 +3,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "bench/build_info.h"
@@ -78,6 +80,23 @@ void add_counters(Json& entry, const CountsPerOperation& counts) {
   }
 }
 
+// A column for each counter that some row has.
+std::vector<std::string> counter_columns(const std::vector<RowSummary>& rows) {
+  std::vector<std::string> names;
+  for (const RowSummary& row : rows) {
+    for (const CounterSummary& counter : row.counters) {
+      if (std::ranges::find(names, counter.name) == names.end()) names.push_back(counter.name);
+    }
+  }
+  return names;
+}
+
+double per_operation(const std::vector<CounterMeasurement>& counters, const std::string& name) {
+  const auto found = std::ranges::find(counters, name, &CounterMeasurement::name);
+  if (found == counters.end()) return std::numeric_limits<double>::quiet_NaN();
+  return found->per_op.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
 }  // namespace
 
 std::string csv_text(const Summary& summary) {
@@ -87,8 +106,11 @@ std::string csv_text(const Summary& summary) {
       "latency_p50_ns,latency_p90_ns,latency_p99_ns,latency_p999_ns,latency_max_ns,"
       "system_calls_per_op,system_calls_source,context_switches_per_op,fairness_jain,"
       "harness_share,oversubscribed,error,lock_acquisitions_per_op,lock_contended_per_op,"
-      "lock_wait_ns_per_op,shared_rmw_per_op,allocations_per_op,wakeups_per_op\n";
+      "lock_wait_ns_per_op,shared_rmw_per_op,allocations_per_op,wakeups_per_op";
   const auto summaries = summary.rows();
+  const std::vector<std::string> counters = counter_columns(summaries);
+  for (const std::string& name : counters) text += "," + csv_field(name + "_per_op");
+  text += "\n";
   for (std::size_t i = 0; i < summaries.size(); ++i) {
     const DescribedRow& described = summary.described()[i];
     const RowSummary& row = summaries[i];
@@ -101,7 +123,7 @@ std::string csv_text(const Summary& summary) {
         operation_name(described.row.operation));
     for (const RepetitionFigures& f : row.repetitions) {
       const CountsPerOperation counts = per_operation(f.counts);
-      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},,{},{},{},{},{},{}\n",
+      text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},,{},{},{},{},{},{}",
                           head, f.repetition, f.operations, csv_number(f.operations_per_s),
                           csv_number(f.cpu_user_ns_per_op), csv_number(f.cpu_system_ns_per_op),
                           csv_number(f.latency_p50_ns), csv_number(f.latency_p90_ns),
@@ -113,9 +135,14 @@ std::string csv_text(const Summary& summary) {
                           csv_number(counts.lock_acquisitions), csv_number(counts.lock_contended),
                           csv_number(counts.lock_wait_ns), csv_number(counts.shared_rmw),
                           csv_number(counts.allocations), csv_number(counts.wakeups));
+      for (const std::string& name : counters) {
+        text += "," + csv_number(per_operation(f.counters, name));
+      }
+      text += "\n";
     }
     if (!row.skip_reason.empty()) {
-      text += fmt::format("{},,,,,,,,,,,,,,,,,{},,,,,,\n", head, csv_field(row.skip_reason));
+      text += fmt::format("{},,,,,,,,,,,,,,,,,{},,,,,,{}\n", head, csv_field(row.skip_reason),
+                          std::string(counters.size(), ','));
     }
   }
   return text;
@@ -157,6 +184,9 @@ std::string gbench_text(const Summary& summary, const Json& host, const std::str
           (*entry)["harness_share"] = figures.harness_share;
         }
         add_counters(*entry, per_operation(f.counts));
+        for (const CounterMeasurement& counter : f.counters) {
+          if (counter.per_op) (*entry)[counter.name + "_per_op"] = *counter.per_op;
+        }
       }
     }
     const std::pair<const char*, double RepetitionFigures::*> kPercentiles[] = {

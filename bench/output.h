@@ -9,8 +9,9 @@
 namespace aioscope {
 
 struct TableOptions {
-  bool color = false;  // by ANSI escapes
-  bool locks = false;  // a second table, of what the drivers count of themselves
+  bool color = false;     // by ANSI escapes
+  bool locks = false;     // a second table, of what the drivers count of themselves
+  bool counters = false;  // one of what was counted of each thread
 };
 
 // An aligned table: rows grouped by target and workload, then what they warn of and what was

@@ -295,6 +295,15 @@ const Driver& one_driver(DriverSelection& selection, const std::string& name) {
 
 }  // namespace
 
+std::vector<Counter> counters_of(const RunOptions& run) {
+  std::vector<Counter> counters = find_counters(run.counters);
+  for (const Counter& counter : counters) {
+    if (counter.known) continue;
+    throw UsageError(fmt::format("--counters: {}: {}", counter.name, counter.refusal.text()));
+  }
+  return counters;
+}
+
 Row normalised(Row row) {
   const Row defaults;
   switch (row.workload) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure/perf/counter.h"
 #include "bench/row.h"
 #include "bench/suite.h"
 #include "drivers/driver.h"
@@ -38,6 +39,7 @@ struct Plan {
   std::uint64_t seed = 0;
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
+  std::vector<Counter> counters;  // of each measured thread; see counters_of()
   std::string baseline;  // full name of the driver that rows are compared with; empty: none
 
   // Estimated, with setting up and draining: of one item, of all.
@@ -51,6 +53,10 @@ using Probe = std::function<Availability(const Driver&)>;
 // into `registry`, which must outlive the plan. Throws UsageError: unknown driver or target, rows
 // that differ and have one name, nothing left to measure, a time budget that is too small.
 Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe);
+
+// The counters that the options name, tried on the calling thread. Throws UsageError for a name
+// that means nothing.
+std::vector<Counter> counters_of(const RunOptions& run);
 
 // Fields that the row's workload, operation or target leave without a meaning get their defaults,
 // and batch and reap_min come down to what can be, so that equal measurements are equal rows.

@@ -51,7 +51,9 @@ std::string options_json(const RunOptions& options) {
               {"no_tracepoints", options.no_tracepoints},
               {"allow_destructive", options.allow_destructive},
               {"baseline", options.baseline},
-              {"locks", options.locks}}
+              {"locks", options.locks},
+              {"counters", options.counters},
+              {"counters_best_effort", options.counters_best_effort}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -107,6 +109,9 @@ std::string row_command(const Row& row, const Plan& plan, const RunOptions& opti
     add("latency", std::string(latency_mode_name(row.latency)));
   if (options.pin.policy != PinPolicy::kNone) add("pin", pinning_text(options.pin));
   if (options.allow_destructive) text += " --allow-destructive";
+  if (!options.counters.empty())
+    add("counters", fmt::format("{}", fmt::join(options.counters, ",")));
+  if (options.counters_best_effort) text += " --counters-best-effort";
   add("warmup", fmt::format("{}us", plan.warmup_ns / 1000));
   add("duration", fmt::format("{}us", plan.window_ns / 1000));
   add("repetitions", std::to_string(plan.repetitions));
@@ -199,7 +204,8 @@ std::string Recorder::text(bool color) const {
   if (streams_) return {};
   switch (format_) {
     case Format::kTable:
-      return table_text(summary_, {.color = color, .locks = locks_});
+      return table_text(summary_,
+                        {.color = color, .locks = locks_, .counters = !plan_.counters.empty()});
     case Format::kCsv:
       return csv_text(summary_);
     case Format::kGbench:

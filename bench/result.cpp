@@ -65,6 +65,21 @@ Json thread_json(const ThreadMeasurement& thread) {
           {"driver_system_calls", thread.driver_system_calls}};
 }
 
+Json counters_json(const std::vector<CounterMeasurement>& counters) {
+  Json array = Json::array();
+  for (const CounterMeasurement& counter : counters) {
+    array.push_back({{"name", counter.name},
+                     {"unit", counter.in_ns ? "ns" : "count"},
+                     {"value", optional_number(counter.value)},
+                     {"per_op", optional_number(counter.per_op)},
+                     {"time_enabled_ns", counter.enabled_ns},
+                     {"time_running_ns", counter.running_ns},
+                     {"scaled", counter.scaled},
+                     {"reason", counter.reason}});
+  }
+  return array;
+}
+
 Json driver_counts_json(const std::optional<DriverCountsMeasurement>& counts) {
   if (!counts) return nullptr;
   Json sites = Json::array();
@@ -183,6 +198,7 @@ Json measurement_json(const Measurement& m) {
           {"harness_system_calls_per_op", number(m.harness_system_calls_per_op)},
           {"system_calls_source", m.system_calls_source},
           {"system_calls_reason", m.system_calls_reason},
+          {"counters", counters_json(m.counters)},
           {"driver_counts", driver_counts_json(m.driver_counts)},
           {"submitted", m.submitted},
           {"completed", m.completed},

@@ -194,6 +194,7 @@ class Repetition {
         rig_->control.fail(std::current_exception(), Phase::kAbandoned);
       }
     }
+    if (crew_->ready_in_time()) open_counters();
     crew_->release(Phase::kWarmUp);
     pass(monotonic_ns() + settings_.warmup_ns, [](std::int64_t) {});
     measure();
@@ -209,6 +210,25 @@ class Repetition {
   }
 
  private:
+  // The threads are there and wait for the load.
+  void open_counters() {
+    if (settings_.counters.empty() || rig_->control.failure()) return;
+    const std::span<const pid_t> tids = crew_->tids();
+    thread_counters_.reserve(tids.size());
+    for (std::size_t i = 0; i < tids.size(); ++i) {
+      const ThreadCounters& counters = thread_counters_.emplace_back(settings_.counters, tids[i]);
+      rig_->meters[i]->set_counters(&thread_counters_.back());
+      if (counters.failures().empty() || settings_.counters_best_effort) continue;
+      const auto& [counter, refusal] = counters.failures().front();
+      const Counter& failed = settings_.counters[counter];
+      if (failed.optional) continue;
+      rig_->control.fail(std::make_exception_ptr(RunError(fmt::format(
+                             "counter {} of thread {}: {}", failed.name, i + 1, refusal.text()))),
+                         Phase::kAbandoned);
+      return;
+    }
+  }
+
   // Lets the load run until `end_ns`, calling `tick` with the time about every 100 ms and at the
   // end. Ends early on a failure or when the run is stopped.
   template <typename Tick>
@@ -417,6 +437,7 @@ class Repetition {
       migrations += thread.migrations.value_or(0);
       result_.thread[i] = thread;
     }
+    result_.counters = sum_counters(settings_.counters, thread_counters_, window_operations);
     collect_driver_counts(window_operations);
     if (result_.system_calls_source == "driver") {
       result_.system_calls_per_op = double(driver_calls) / double(window_operations);
@@ -451,7 +472,8 @@ class Repetition {
   const RowProgress& progress_;
   const std::function<void()>& on_hang_;
   std::unique_ptr<Rig> rig_;
-  std::unique_ptr<Crew> crew_;  // ends before the rig
+  std::vector<ThreadCounters> thread_counters_;  // empty or one for each thread
+  std::unique_ptr<Crew> crew_;                   // ends before the rig
   Watchdog watchdog_;
   DriverCounts service_counts_;  // in the window
   Measurement result_;

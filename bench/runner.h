@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "bench/measure/perf/counter.h"
 #include "bench/measurement.h"
 #include "bench/row.h"
 #include "drivers/driver.h"
@@ -23,6 +24,9 @@ struct RunSettings {
   std::uint64_t seed = 1;  // offsets, operation mix, arrival times
   // Count system calls by the kernel's tracepoint, in a stretch of about 20 ms behind the window.
   bool trace_system_calls = true;
+  std::vector<Counter> counters;  // of each thread; those that are not usable are only reported
+  // A counter that a thread cannot have is null in the result; else it fails the repetition.
+  bool counters_best_effort = false;
 };
 
 // Called by the runner about ten times a second with the operations completed so far in the window.

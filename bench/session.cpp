@@ -58,6 +58,8 @@ class Session {
     // The same for every row of a round, so that they are compared on the same offsets.
     settings.seed = plan_.seed + item.repetition;
     settings.trace_system_calls = !run_.no_tracepoints;
+    settings.counters = plan_.counters;
+    settings.counters_best_effort = run_.counters_best_effort;
     return settings;
   }
 
@@ -145,6 +147,15 @@ void check_pinning(const Topology& topology, const Pinning& pinning) {
   for (const Cpu& one : topology.cpus) usable.push_back(one.id);
   throw UsageError(fmt::format("--pin: CPU {} cannot be used by this process; usable are {}", *cpu,
                                format_cpu_list(usable)));
+}
+
+void require_counters(const Plan& plan, const RunOptions& run) {
+  if (run.counters_best_effort) return;
+  for (const Counter& counter : plan.counters) {
+    if (counter.usable() || counter.optional) continue;
+    throw RunError(fmt::format("--counters: {}: {}; or go on without it: --counters-best-effort",
+                               counter.name, counter.refusal.text()));
+  }
 }
 
 void prepare_targets(const Plan& plan, const RunOptions& run) {

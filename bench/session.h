@@ -38,6 +38,10 @@ using RepetitionRunner = std::function<decltype(run_repetition)>;
 // Throws UsageError when --pin names a CPU that cannot be used.
 void check_pinning(const Topology& topology, const Pinning& pinning);
 
+// Throws RunError for a counter that cannot be had here, with the reason and its cure, unless best
+// effort will do.
+void require_counters(const Plan& plan, const RunOptions& run);
+
 // Makes the target files that --create asks for and checks that every row's target can be used.
 // Throws RunError.
 void prepare_targets(const Plan& plan, const RunOptions& run);

@@ -161,6 +161,11 @@ constexpr RunOptionSpec kSpecs[] = {
      [](RunOptions& o, Values v) { o.baseline = v[0]; }},
     {"locks", "", "Also a table of locks, shared writes and allocations per operation", kHow,
      Place::kRun, false, [](RunOptions& o, Values v) { o.locks = parse_bool(v[0]); }},
+    {"counters", "LIST",
+     "Of each thread: default, cycles:u, lock:contention_begin (see 'list counters')", kHow,
+     Place::kRun, true, [](RunOptions& o, Values v) { o.counters = split_list(v); }},
+    {"counters-best-effort", "", "Go on without the counters that cannot be had", kHow, Place::kRun,
+     false, [](RunOptions& o, Values v) { o.counters_best_effort = parse_bool(v[0]); }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 

@@ -56,8 +56,10 @@ struct RunOptions {
   std::int64_t watchdog_ns = 10'000'000'000;
   bool no_harness_price = false;
   bool no_tracepoints = false;
-  std::string baseline;  // the driver that the table compares with; empty: none
-  bool locks = false;    // show what drivers count of themselves
+  std::string baseline;               // the driver that the table compares with; empty: none
+  bool locks = false;                 // show what drivers count of themselves
+  std::vector<std::string> counters;  // by name, "default" for several
+  bool counters_best_effort = false;
   // Of the command line alone:
   std::string suite;
   bool allow_destructive = false;

@@ -52,6 +52,23 @@ void add_counts(std::optional<DriverCountsMeasurement>& sum,
   }
 }
 
+// All repetitions of a row have the same counters.
+void summarise_counters(RowSummary& row) {
+  if (row.repetitions.empty()) return;
+  const auto& asked_for = row.repetitions.front().counters;
+  for (std::size_t i = 0; i < asked_for.size(); ++i) {
+    CounterSummary& counter =
+        row.counters.emplace_back(CounterSummary{asked_for[i].name, asked_for[i].in_ns});
+    counter.per_op = median_of(row.repetitions, [&](const RepetitionFigures& figures) {
+      return figures.counters[i].per_op.value_or(kNaN);
+    });
+    for (const RepetitionFigures& figures : row.repetitions) {
+      counter.scaled = counter.scaled || figures.counters[i].scaled;
+      if (counter.reason.empty()) counter.reason = figures.counters[i].reason;
+    }
+  }
+}
+
 void summarise(RowSummary& row) {
   const auto& repetitions = row.repetitions;
   using Figures = RepetitionFigures;
@@ -67,6 +84,7 @@ void summarise(RowSummary& row) {
       median_of(repetitions, [](const Figures& f) { return f.context_switches_per_op; });
   row.fairness_jain = median_of(repetitions, [](const Figures& f) { return f.fairness_jain; });
   summarise_system_calls(row);
+  summarise_counters(row);
   for (const Figures& figures : repetitions) add_counts(row.counts, figures.counts);
   row.spread = kNaN;
   if (repetitions.size() > 1) {
@@ -146,7 +164,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .latency_p99_ns = supported_percentile_ns(m.latency, 0.99),
        .latency_p999_ns = supported_percentile_ns(m.latency, 0.999),
        .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN,
-       .counts = m.driver_counts});
+       .counts = m.driver_counts,
+       .counters = m.counters});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;

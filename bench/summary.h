@@ -28,6 +28,7 @@ struct RepetitionFigures {
   double latency_p999_ns = 0;
   double latency_max_ns = 0;
   std::optional<DriverCountsMeasurement> counts;
+  std::vector<CounterMeasurement> counters;
 };
 
 // Of an operation; NaN where the driver does not count it.
@@ -40,6 +41,14 @@ struct CountsPerOperation {
   double wakeups = 0;
 };
 CountsPerOperation per_operation(const std::optional<DriverCountsMeasurement>& counts);
+
+struct CounterSummary {
+  std::string name;
+  bool in_ns = false;
+  double per_op = 0;    // median
+  bool scaled = false;  // in any repetition
+  std::string reason;   // why it is NaN in some repetition
+};
 
 // A figure that could not be had is NaN.
 struct RowSummary {
@@ -60,6 +69,7 @@ struct RowSummary {
   double harness_share = 0;  // CPU ns/op of its price row over its own
   double scaling = 0;        // median over that of the same row with one submitter
   double vs_baseline = 0;    // median over that of the same row with the baseline's driver
+  std::vector<CounterSummary> counters;           // those asked for, in their order
   std::optional<DriverCountsMeasurement> counts;  // sums over the repetitions
 
   bool oversubscribed = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <map>
 
 #include "bench/output.h"
@@ -109,6 +110,7 @@ class Table {
     if (!shown_.empty()) {
       make_columns();
       out += shared_parameters() + "\n\n" + body() + legend();
+      if (options_.counters) out += counters();
       if (options_.locks) out += locks();
     }
     return out + warnings() + skipped();
@@ -201,6 +203,54 @@ class Table {
     add("switches", "/op", false, [&](std::size_t i) {
       return number_text(summaries_[i].context_switches_per_op, "{:.4f}");
     });
+  }
+
+  // Of which row's counters there are the most: rows that were not observed have none.
+  const std::vector<CounterSummary>& counter_names() const {
+    return std::ranges::max_element(
+               summaries_, {}, [](const RowSummary& summary) { return summary.counters.size(); })
+        ->counters;
+  }
+
+  std::string counters() {
+    columns_.clear();
+    make_head();
+    const auto& names = counter_names();
+    for (std::size_t n = 0; n < names.size(); ++n) {
+      const bool had = std::ranges::any_of(
+          shown_, [&](std::size_t i) { return !std::isnan(counter_of(i, n).per_op); });
+      if (!had) continue;
+      add(names[n].name, names[n].in_ns ? "ns/op" : "/op", false, [&](std::size_t i) {
+        const CounterSummary counter = counter_of(i, n);
+        return number_text(counter.per_op, "{:.4g}") + (counter.scaled ? "~" : " ");
+      });
+    }
+    return "\nCounted of the measured threads, medians:\n\n" + body() + counter_notes();
+  }
+  // NaN for a row without counters.
+  CounterSummary counter_of(std::size_t row, std::size_t n) const {
+    const auto& counters = summaries_[row].counters;
+    return n < counters.size() ? counters[n]
+                               : CounterSummary{.per_op = std::numeric_limits<double>::quiet_NaN()};
+  }
+  std::string counter_notes() const {
+    std::string text;
+    std::map<std::string, std::string> names_by_reason;
+    for (const std::size_t i : shown_) {
+      for (const CounterSummary& counter : summaries_[i].counters) {
+        if (counter.scaled && text.empty()) {
+          text = "~ counted for a part of the time, since others had the PMU, and scaled up\n";
+        }
+        if (counter.reason.empty()) continue;
+        std::string& names = names_by_reason[counter.reason];
+        if ((", " + names + ",").find(", " + counter.name + ",") != std::string::npos) continue;
+        names += (names.empty() ? "" : ", ") + counter.name;
+      }
+    }
+    for (const auto& [reason, names] : names_by_reason) {
+      text += fmt::format("not counted: {}: {}\n", names, reason);
+    }
+    return text.empty() ? text : "\n" + text;
   }
 
   // The table of what drivers count, and for a few rows their lock sites one by one.

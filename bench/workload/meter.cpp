@@ -12,9 +12,12 @@ bool Meter::change(Phase phase) {
     begin_ = counts;
     if (driver_ != nullptr) begin_driver_ = driver_->this_thread();
     begin_usage_ = usage_of_this_thread();
+    // Last here and first at the end, so that they count little of the measuring itself.
+    if (counters_ != nullptr) counters_->begin();
     begun_ = changed = true;
   }
   if (!ended_ && phase > Phase::kMeasured) {
+    if (counters_ != nullptr) counters_->end();
     end_ = counts;
     end_usage_ = usage_of_this_thread();
     if (driver_ != nullptr) end_driver_ = driver_->this_thread();

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "bench/measure/perf/thread_counters.h"
 #include "bench/measure/usage.h"
 #include "bench/measurement.h"
 #include "bench/workload/control.h"
@@ -28,6 +29,9 @@ class alignas(64) Meter {
 
   // `driver` is nullptr for a driver that does not count.
   explicit Meter(const CounterSource* driver = nullptr) : driver_(driver) {}
+
+  // `counters` are the thread's own and outlive it; set before the thread sees the window.
+  void set_counters(ThreadCounters* counters) { counters_ = counters; }
 
   // True when the thread has just entered or left the measured window.
   bool observe(Phase phase) {
@@ -64,6 +68,7 @@ class alignas(64) Meter {
   Usage begin_usage_, end_usage_;
   const CounterSource* const driver_;
   DriverCounts begin_driver_, end_driver_;
+  ThreadCounters* counters_ = nullptr;  // nullptr: none were asked for
   alignas(64) std::atomic<std::uint64_t> started_{0};
   std::atomic<std::uint64_t> finished_{0};
   std::atomic<std::uint64_t> harness_calls_{0};

@@ -75,6 +75,32 @@ TEST(Table, ShowsCountsOfDriversWhenAsked) {
             std::string::npos);
 }
 
+TEST(Table, ShowsCountersWhenAsked) {
+  EXPECT_EQ(table_text(sample_summary(), {}).find("task-clock"), std::string::npos);
+  const std::string text = table_text(sample_summary(), {.counters = true});
+  const auto lines = lines_of(text);
+  const auto head = std::ranges::find_if(
+      lines, [](const std::string& line) { return line.find("task-clock") != line.npos; });
+  ASSERT_NE(head, lines.end()) << text;
+  EXPECT_TRUE(head->ends_with("task-clock  cache-misses:k")) << *head;
+  EXPECT_TRUE(head[1].ends_with("ns/op             /op")) << head[1];
+  EXPECT_TRUE(head[2].ends_with("8000             0.5~")) << head[2];
+  EXPECT_NE(text.find("~ counted for a part of the time"), std::string::npos) << text;
+  EXPECT_NE(text.find("not counted: lock:contention_begin: tracefs is not mounted\n"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Table, ARowWithoutCountersHasNoZeroes) {
+  Summary summary(sample_run().rows);
+  summary.add(0, 0, sample_measurement());
+  Measurement without = sample_measurement();
+  without.counters.clear();
+  summary.add(2, 0, without);
+  const std::string text = table_text(summary, {.counters = true});
+  EXPECT_NE(text.find("-               -"), std::string::npos) << text;
+}
+
 TEST(Csv, HasTheSameColumnsInEveryLine) {
   const auto lines = lines_of(csv_text(sample_summary()));
   ASSERT_EQ(lines.size(), 4u);  // head, two repetitions, one without a result
@@ -82,8 +108,12 @@ TEST(Csv, HasTheSameColumnsInEveryLine) {
     EXPECT_EQ(std::ranges::count(line, ','), std::ranges::count(lines[0], ',')) << line;
   }
   EXPECT_NE(lines[3].find("io_uring_setup: EPERM"), std::string::npos);
-  EXPECT_TRUE(lines[0].ends_with("shared_rmw_per_op,allocations_per_op,wakeups_per_op"));
-  EXPECT_TRUE(lines[1].ends_with(",2,0.01,2,2.5,0,")) << lines[1];  // wake-ups: not counted
+  EXPECT_TRUE(
+      lines[0].ends_with("shared_rmw_per_op,allocations_per_op,wakeups_per_op,task-clock_per_op,"
+                         "cache-misses:k_per_op,lock:contention_begin_per_op"))
+      << lines[0];
+  // Wake-ups and lock:contention_begin were not counted.
+  EXPECT_TRUE(lines[1].ends_with(",2,0.01,2,2.5,0,,8000,0.5,")) << lines[1];
 }
 
 TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
@@ -118,6 +148,8 @@ TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
   EXPECT_DOUBLE_EQ(entries[0]["items_per_second"], 80'000);
   EXPECT_DOUBLE_EQ(entries[0]["lock_acquisitions_per_op"], 2);
   EXPECT_FALSE(entries[0].contains("wakeups_per_op"));
+  EXPECT_DOUBLE_EQ(entries[0]["cache-misses:k_per_op"], 0.5);
+  EXPECT_FALSE(entries[0].contains("lock:contention_begin_per_op"));
   EXPECT_EQ(entries[0]["label"], "driver=libaio workload=shared target=file:test.dat");
   ASSERT_EQ(percentiles.size(), 2u);
   EXPECT_GT(percentiles[0]["real_time"], 2'900'000);

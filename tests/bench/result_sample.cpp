@@ -57,6 +57,19 @@ Measurement sample_measurement() {
   m.harness_system_calls_per_op = 0.5;
   m.system_calls_source = "driver";
   m.system_calls_reason = "tracefs is not mounted";
+  m.counters = {{.name = "task-clock",
+                 .in_ns = true,
+                 .value = 320'000'000,
+                 .per_op = 8000,
+                 .enabled_ns = 400'000'000,
+                 .running_ns = 400'000'000},
+                {.name = "cache-misses:k",
+                 .value = 20'000,
+                 .per_op = 0.5,
+                 .enabled_ns = 400'000'000,
+                 .running_ns = 100'000'000,
+                 .scaled = true},
+                {.name = "lock:contention_begin", .reason = "tracefs is not mounted"}};
   m.driver_counts = {
       .operations = 40'000,
       .lock_sites = {{"queue/submit",

@@ -228,5 +228,48 @@ TEST(Runner, AThreadThatCannotBeStartedIsSaidAndNothingHangs) {
   ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
 }
 
+TEST(Runner, CountsEachThreadInItsWindow) {
+  const std::string names[] = {"task-clock", "page-faults:u", "context-switches:u"};
+  RunSettings settings = short_settings();
+  settings.counters = find_counters(names);
+  const Measurement m = measure(null_row(Workload::kPerThread, 2), settings);
+  ASSERT_EQ(m.counters.size(), 3u);
+  if (!settings.counters[0].usable()) GTEST_SKIP() << settings.counters[0].refusal.text();
+  std::uint64_t cpu_ns = 0, operations = 0;
+  for (const ThreadMeasurement& thread : m.thread) {
+    cpu_ns += thread.user_ns + thread.system_ns;
+    operations += thread.operations;
+  }
+  const CounterMeasurement& clock = m.counters[0];
+  ASSERT_TRUE(clock.value && clock.per_op);
+  EXPECT_NEAR(double(*clock.value), double(cpu_ns), 0.1 * double(cpu_ns));
+  EXPECT_DOUBLE_EQ(*clock.per_op, double(*clock.value) / double(operations));
+  EXPECT_EQ(clock.enabled_ns, clock.running_ns);
+  EXPECT_TRUE(clock.in_ns);
+  EXPECT_TRUE(m.counters[1].value.has_value());
+  EXPECT_EQ(m.counters[2].value, std::nullopt);
+  EXPECT_FALSE(m.counters[2].reason.empty());
+}
+
+TEST(Runner, ACounterThatAThreadCannotHaveFailsTheRepetitionUnlessBestEffort) {
+  RunSettings settings = short_settings();
+  Counter counter = find_counters(std::vector<std::string>{"page-faults:u"})[0];
+  if (!counter.usable()) GTEST_SKIP() << counter.refusal.text();
+  counter.attributes.config = 1u << 20;  // was there when it was tried, and is not any more
+  settings.counters = {counter};
+  try {
+    measure(null_row(Workload::kShared, 2), settings);
+    FAIL() << "measured without the counter";
+  } catch (const RunError& error) {
+    EXPECT_NE(std::string(error.what()).find("counter page-faults:u of thread 1: perf_event_open"),
+              std::string::npos)
+        << error.what();
+  }
+  settings.counters_best_effort = true;
+  const Measurement m = measure(null_row(Workload::kShared, 2), settings);
+  EXPECT_EQ(m.counters[0].value, std::nullopt);
+  EXPECT_NE(m.counters[0].reason.find("perf_event_open"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace aioscope

@@ -210,5 +210,20 @@ TEST(Pinning, ACpuThatCannotBeUsedIsNamedWithThoseThatCan) {
   }
 }
 
+TEST(Counters, AreRequiredUnlessOptionalOrBestEffort) {
+  RunOptions run;
+  run.counters = {"context-switches:u"};
+  Plan plan;
+  plan.counters = counters_of(run);
+  EXPECT_THROW(require_counters(plan, run), RunError);
+  run.counters_best_effort = true;
+  EXPECT_NO_THROW(require_counters(plan, run));
+  run.counters_best_effort = false;
+  plan.counters[0].optional = true;
+  EXPECT_NO_THROW(require_counters(plan, run));
+  run.counters = {"no-such-counter"};
+  EXPECT_THROW(counters_of(run), UsageError);
+}
+
 }  // namespace
 }  // namespace aioscope

@@ -36,6 +36,8 @@ def test_golden_file_has_every_kind_of_record():
         ("repetition", ["measurement", "operations_per_s"], "fast"),
         ("repetition", ["measurement", "latency", "buckets"], {"low": 1}),
         ("repetition", ["row"], -1),
+        ("repetition", ["measurement", "counters", 0, "value"], None),
+        ("repetition", ["measurement", "counters", 2, "reason"], ""),
         ("failed", ["kind"], "unlucky"),
         ("end", ["complete"], 1),
     ],
