@@ -199,9 +199,8 @@ struct Parser {
     add_run_options(*run, given);
     list = command("list", "List drivers, workloads, targets, suites, stages and layers",
                    kListExamples);
-    list->add_option(
-            "what", line.list_what,
-            "drivers, workloads, targets, suites (all of these without it), stages, layers")
+    list->add_option("what", line.list_what,
+                     "drivers, workloads, targets, suites (these without it), stages, layers")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =
