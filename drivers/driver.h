@@ -129,7 +129,7 @@ enum class FileKind : std::uint8_t {
 struct File {
   FileKind kind = FileKind::kNull;
   int fd = -1;
-  std::string_view spec;
+  std::string_view spec;  // of kDevice, in the notation of drivers/device_spec.h
 };
 
 struct ContextOptions {

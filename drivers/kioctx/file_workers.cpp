@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstddef>
-#include <type_traits>
 
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kiocb.h"
@@ -20,12 +18,6 @@ struct FileWorkers::OpenFile {
 };
 
 namespace {
-
-Kiocb* request_of(ListNode* node) {
-  // ki_file_node is not the first member, and Kiocb is of standard layout.
-  static_assert(std::is_standard_layout_v<Kiocb>);
-  return reinterpret_cast<Kiocb*>(reinterpret_cast<char*>(node) - offsetof(Kiocb, ki_file_node));
-}
 
 std::int64_t transfer(const Kiocb& req, int fd) {
   const iovec part{req.ki_buf, req.ki_nbytes};
@@ -74,7 +66,7 @@ void FileWorkers::issue(File* file, ListNode& requests) {
       ListNode* node = requests.get_next();
       node->remove();
       node->insert_before(&self.queue_);
-      kiocb_set_cancel_fn(request_of(node),
+      kiocb_set_cancel_fn(kiocb_of_file_node(node),
                           cancel);  // under the lock: from here on it may be called
       ++count;
     }
@@ -100,7 +92,7 @@ Kiocb* FileWorkers::take() {
   for (;;) {
     lock_.lock(LockSite::kFileQueue);
     while (!queue_.empty()) {
-      Kiocb* req = request_of(queue_.get_next());
+      Kiocb* req = kiocb_of_file_node(queue_.get_next());
       req->ki_file_node.remove();
       if (!kiocb_clear_cancel_fn(req)) continue;
       lock_.unlock();

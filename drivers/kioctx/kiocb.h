@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "drivers/kioctx/file.h"
 #include "drivers/kioctx/list.h"
@@ -35,8 +36,17 @@ struct Kiocb {
   std::uint64_t ki_pos;     // bytes from the start of the file
   std::uint32_t ki_nbytes;  // bytes
   bool ki_write;
-  ListNode ki_file_node;  // for the file's own use while the request is queued
+  // For the file's own use while the request is queued.
+  std::uint16_t ki_file_queue;  // which of the file's queues it is in
+  ListNode ki_file_node;
+  std::int64_t ki_due_ns;  // when it will be done, CLOCK_MONOTONIC
 };
+
+inline Kiocb* kiocb_of_file_node(ListNode* node) {
+  // The node is not the first member, and Kiocb is of standard layout.
+  static_assert(std::is_standard_layout_v<Kiocb>);
+  return reinterpret_cast<Kiocb*>(reinterpret_cast<char*>(node) - offsetof(Kiocb, ki_file_node));
+}
 
 // The I/O is done (bytes, or -errno); the request may be gone when this returns. From any thread.
 inline void aio_complete(Kiocb* req, std::int64_t result) { req->ki_ops->complete(req, result); }

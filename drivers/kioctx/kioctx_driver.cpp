@@ -1,6 +1,7 @@
 #include "drivers/kioctx/kioctx_driver.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,9 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include "drivers/device_spec.h"
 #include "drivers/kioctx/char_files.h"
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/counts.h"
+#include "drivers/kioctx/device.h"
 #include "drivers/kioctx/file_workers.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx.h"
@@ -86,7 +89,12 @@ class KioctxContext final : public Context {
     for (const File& file : options.files) install(file, options.depth);
     calls_.io_setup(options.depth, &id_);
   }
-  ~KioctxContext() override { calls_.io_destroy(id_); }
+  // A completion thread, which others use too, may be putting a file of ours when its last
+  // completion has been reaped already. It uses nothing of ours after that.
+  ~KioctxContext() override {
+    calls_.io_destroy(id_);
+    while (files_.references() > 0) kioctx::yield_cpu();
+  }
 
   SubmitResult submit(std::span<const Request> requests) override {
     const SystemCallCount calls;
@@ -135,6 +143,7 @@ class KioctxContext final : public Context {
                           kioctx::percpu_uses_rseq() ? "rseq" : "atomic");
     }
     if (workers_ != nullptr) text += fmt::format(" workers={}", workers_->threads());
+    for (const auto& device : devices_) text += device_text(*device);
     return text;
   }
 
@@ -152,10 +161,31 @@ class KioctxContext final : public Context {
         workers_->install(files_, file.fd);
         return;
       case FileKind::kDevice:
-        break;
+        device(file.spec).install(files_);
+        return;
     }
-    throw SetupFailure("kioctx: simulated devices are not supported",
-                       "use the target null, zero or file:PATH");
+  }
+
+  // Of that description. This context uses it until it ends.
+  kioctx::SimulatedDevice& device(std::string_view spec) {
+    try {
+      auto device = kioctx::device_of(parse_device_spec(spec));
+      if (std::ranges::find(devices_, device) == devices_.end()) devices_.push_back(device);
+      return *device;
+    } catch (const DeviceSpecError& error) {
+      throw SetupFailure(fmt::format("kioctx: {}", error.what()),
+                         "'aioscope list targets' shows a whole one");
+    } catch (const std::system_error& error) {
+      throw SetupFailure(fmt::format("kioctx: cannot start a device's threads: {}", error.what()),
+                         "raise the limit of processes (ulimit -u) or ask for fewer cpus");
+    }
+  }
+
+  static std::string device_text(const kioctx::SimulatedDevice& device) {
+    std::string text = fmt::format(" device={} device_cpus={}", device_spec_text(device.spec()),
+                                   fmt::join(device.cpus(), ","));
+    if (device.cpus().size() < device.spec().cpus) text += " (no more can be used)";
+    return text;
   }
 
   void start_workers(unsigned threads) {
@@ -181,6 +211,7 @@ class KioctxContext final : public Context {
   // already.
   kioctx::FileTable files_;
   std::unique_ptr<kioctx::FileWorkers> workers_;
+  std::vector<std::shared_ptr<kioctx::SimulatedDevice>> devices_;
   kioctx::AioContextId id_ = 0;
 };
 
@@ -241,7 +272,9 @@ constexpr std::array<Driver, sizeof...(kIndex)> make_rows(std::index_sequence<kI
   return {Driver{
       .name = std::string_view(kFullName<kIndex>.data(), kFullName<kIndex>.size()),
       .summary = kioctx::kStages[kIndex].summary,
-      .capabilities = {.opcodes = kAllOpcodes, .files = kKernelFiles, .cancel = true},
+      .capabilities = {.opcodes = kAllOpcodes,
+                       .files = kKernelFiles | file_kind_bit(FileKind::kDevice),
+                       .cancel = true},
       .probe = probe<kIndex>,
       .open = open<kIndex>,
       .counters = &kCounters,

@@ -107,6 +107,7 @@ Subject::Subject(const Driver& driver, const SubjectOptions& options, const int*
     fd_ = open(options.kind == FileKind::kNull ? "/dev/null" : "/dev/zero", O_RDWR | O_CLOEXEC);
   }
   std::vector<File> files{{.kind = options.kind, .fd = fd_}};
+  if (options.kind == FileKind::kDevice) files[0].spec = "latency=5us,cpus=2,coalesce=4";
   if (bad_fd != nullptr) files.push_back({.kind = FileKind::kFile, .fd = *bad_fd});
   const std::span<std::byte> region(memory_.get(), blocks_ * kBlock);
   context_ = driver.open({.depth = options.depth,
@@ -169,7 +170,8 @@ void Conformance::SetUp() {
 
 std::vector<FileKind> Conformance::targets() {
   std::vector<FileKind> kinds;
-  for (const FileKind kind : {FileKind::kNull, FileKind::kZero, storage()}) {
+  for (const FileKind kind :
+       {FileKind::kNull, FileKind::kZero, FileKind::kFile, FileKind::kDevice}) {
     if (can_open(kind)) kinds.push_back(kind);
   }
   return kinds;

@@ -107,7 +107,7 @@ class Conformance : public testing::TestWithParam<const Driver*> {
     return can_open(FileKind::kFile) ? FileKind::kFile : FileKind::kDevice;
   }
   static bool keeps_data() { return can().transfers_data && can_open(storage()); }
-  // null, zero and storage, as far as the row serves them.
+  // The kinds of files that the row serves.
   static std::vector<FileKind> targets();
 };
 
