@@ -16,6 +16,7 @@ LEAST_SHARE = 0.002  # of the samples, that a frame needs to be drawn
 LEAST_TEXT_SHARE = 0.012  # that it needs to bear its name
 MOST_FRAMES = 1200
 MOST_DEPTH = 96
+REST = "(stacks not kept)"  # of samples that the file has no stacks of
 NAME_CHARACTERS = 120
 DEEPEST_CHANGE = 0.05  # of the share of the samples, that gets the deepest colour
 
@@ -34,10 +35,12 @@ class Frame:
         return max(sorted(self.layers), key=self.layers.get, default="")
 
 
-def tree(stacks):
-    """The root over {(frames, layer): samples}; what is deeper than MOST_DEPTH is cut off."""
-    root = Frame("all")
-    for (frames, layer), samples in stacks.items():
+def tree(profile):
+    """The root over the stacks; what is deeper than MOST_DEPTH is cut off."""
+    root, stacks = Frame("all"), [*profile.stacks.items()]
+    if profile.rest and stacks:
+        stacks.append((((REST,), ""), profile.rest))
+    for (frames, layer), samples in stacks:
         frame = root
         for name in [None, *frames[:MOST_DEPTH]]:
             if name is not None:
@@ -107,7 +110,7 @@ def _svg(root, label, colour_of, says):
 def graph(profile, label):
     """The flame graph of an inside.Profile; a frame has the colour of its layer. None without
     stacks."""
-    root = tree(profile.stacks)
+    root = tree(profile)
     if not root.samples:
         return None
     look = layer_styles(root.layers.keys() - {""})
@@ -129,7 +132,7 @@ def difference(before, after, label):
     """A flame graph as wide as `after`'s samples, each frame coloured by what its share is more or
     less than in `before`. Shares, not samples: the profiles may differ in length. None when one of
     them has no stacks."""
-    old, new = tree(before.stacks), tree(after.stacks)
+    old, new = tree(before), tree(after)
     if not old.samples or not new.samples:
         return None
     changes, known = {}, set()

@@ -254,3 +254,30 @@ def thread_shares(row):
         if total:
             shares.append([count * len(counts) / total for count in counts])
     return shares
+
+
+WAITS = ("completions", "lock", "other_wait", "preempted")
+
+
+def _off_cpu_of(taken):
+    """{wait: share of the time of all threads}, or None where threads are not known."""
+    threads = taken.get("threads") or []
+    total = (taken.get("window_ns") or 0) * len(threads)
+    if not total:
+        return None
+    return {name: sum(thread.get(f"{name}_ns") or 0 for thread in threads) / total
+            for name in WAITS if any(thread.get(f"{name}_ns") is not None for thread in threads)}
+
+
+def off_cpu_shares(row):
+    """({wait: Spread or None}, Spread of their sum or None): shares of the threads' time."""
+    shares = [found for taken in _taken(row, "off_cpu") if (found := _off_cpu_of(taken))]
+    return ({name: spread(share.get(name) for share in shares) for name in WAITS},
+            spread(sum(share.values()) for share in shares))
+
+
+def no_off_cpu(rows):
+    """Why none of the rows knows what its threads waited for."""
+    reasons = dict.fromkeys(found["reason"] for row in rows for found in _taken(row, "off_cpu")
+                            if found.get("reason"))
+    return "; ".join(reasons) or "the run did not watch its threads; --profile does"

@@ -11,7 +11,7 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import environment, run_tables, sections, units, words
+from . import compared, comparison, environment, run_tables, sections, units, words
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 SEVERE = {"incomplete", "build", "failed", "left out"}
@@ -62,6 +62,14 @@ def _view(number, summary):
     }
 
 
+def _change(number, base, new, views):
+    found = comparison.compare(base, new)
+    prefix = f"change{number}"
+    return {"prefix": prefix, "headline": comparison.headline(found), "unlike": found.unlike,
+            "base": views[0]["name"], "new": views[number - 1]["name"],
+            "sections": compared.sections(found, prefix)}
+
+
 def _script_hash(script):
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return "sha256-" + base64.b64encode(digest).decode("ascii")
@@ -75,8 +83,11 @@ def render(summaries):
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     views = [_view(number, summary) for number, summary in enumerate(summaries, 1)]
+    changes = [_change(number, summaries[0], new, views)
+               for number, new in enumerate(summaries[1:], 2)]
     return templates.get_template("page.html").render(
-        views=views, style=Markup(style), script=Markup(script), script_hash=_script_hash(script),
+        views=views, changes=changes, style=Markup(style), script=Markup(script),
+        script_hash=_script_hash(script),
         environment=environment.table([view["run"] for view in views],
                                       [view["name"] for view in views]))
 

@@ -182,11 +182,23 @@ def _lines(text, most):
 
 TICK_DIGITS = [(1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5),
                (1, 3), (1,)]
-TICK_INCHES = {"x": 0.5, "y": 0.26}  # that a label needs
+NEARLY_LINEAR = 2.5  # ratio of the ends of a logarithmic axis
+TICK_INCHES = {"x": 0.42, "y": 0.26}  # that a label needs
+
+
+def _even_ticks(low, high, most):
+    """At most about `most` multiples of a round step."""
+    most = max(2.0, most)
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit * most >= high - low)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{n * step:.9g}") for n in range(first, last + 1)]
 
 
 def log_ticks(low, high, most):
     """At most `most` round numbers between `low` and `high`, as evenly as they come."""
+    if high < NEARLY_LINEAR * low:
+        return _even_ticks(low, high, most)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     steps = [(digits, 1) for digits in TICK_DIGITS] + [((1,), step) for step in range(2, 19)]
     for digits, step in steps:
@@ -217,7 +229,10 @@ def _set_axis(axes, which, low, high, ticks, to_text):
 def log_axis(axes, which, values, to_text, margin=1.25):
     """A logarithmic axis around the values, ticks as `to_text` says."""
     positive = [value for value in values if value is not None and value > 0]
-    low, high = min(positive) / margin, max(positive) * margin
+    low, high = min(positive), max(positive)
+    if high > low:
+        margin = min(margin, (high / low) ** 0.2)
+    low, high = low / margin, high * margin
     ticks = log_ticks(low, high, _inches(axes, which) / TICK_INCHES[which])
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")
     _set_axis(axes, which, low, high, ticks, to_text)
@@ -225,11 +240,7 @@ def log_axis(axes, which, values, to_text, margin=1.25):
 
 def linear_axis(axes, which, low, high, to_text):
     """A linear axis from `low` to `high`, ticks at round numbers."""
-    most = max(2, int(_inches(axes, which) / TICK_INCHES[which]))
-    power = 10.0 ** math.floor(math.log10((high - low) / most))
-    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit * most >= high - low)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    ticks = [n * step for n in range(first, last + 1)]
+    ticks = _even_ticks(low, high, _inches(axes, which) / TICK_INCHES[which])
     _set_axis(axes, which, low, high, ticks, to_text)
 
 

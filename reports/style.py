@@ -21,6 +21,7 @@ LAYERS = {
 }
 # Of places that take locks, those that cost most first.
 LOCKS = [VERMILLION, ORANGE, BLUE, GREEN, PURPLE, SKY]
+WAITS = {"completions": SKY, "lock": VERMILLION, "other_wait": GREY, "preempted": PURPLE}
 SPARE_LAYERS = ["#c2a5cf", "#a6761d", GREY]
 
 KNOWN = {

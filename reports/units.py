@@ -102,6 +102,11 @@ def times(ratio):
     return f"{ratio:.{2 if ratio < 9.95 else 0}f}\u00d7"
 
 
+def ratio(value):
+    """A ratio close to 1, which needs its third digit: 0.987x, 1.02x, 12x."""
+    return f"{value:.{3 if 0.9 < value < 1.1 else 2 if value < 10 else 0}f}\u00d7"
+
+
 def times_tick(ratio):
     return _tick(f"{ratio:.2f}") + "\u00d7"
 

@@ -45,6 +45,7 @@ class Lane:
     whisker: tuple = ()  # value, least, most
     line: tuple = ()  # two values to join, and the colour
     rule: object = None  # a value to mark by an upright line across the lane
+    band: tuple = ()  # two values to shade between
     heading: bool = False
 
     def values(self):
@@ -54,6 +55,7 @@ class Lane:
             yield from (bar.start, bar.end)
         yield from self.whisker
         yield from self.line[:2]
+        yield from self.band
         if self.rule is not None:
             yield self.rule
 
@@ -151,6 +153,9 @@ def _draw_lane(axes, lane, top, height):
     middle = top + height / 2
     if top:
         axes.axhline(top, color=GRID, linewidth=0.5, zorder=0)
+    if lane.band:
+        axes.fill_betweenx([top + 0.06 * height, top + 0.94 * height], *lane.band, color=MUTED,
+                           alpha=0.3, linewidth=0, zorder=0)
     if lane.line:
         first, second, colour = lane.line
         axes.plot([first, second], [middle, middle], color=colour, alpha=0.35, linewidth=3,

@@ -97,3 +97,18 @@ def test_thread_shares_are_of_submitters():
                {"role": "reaper", "operations": 40}]
     assert inside.thread_shares(row_of({"thread": threads})) == [[1.5, 0.5]]
     assert inside.thread_shares(row_of({"thread": []})) == []
+
+
+def test_time_off_the_cpu_is_of_all_threads():
+    def thread(lock_ns, preempted_ns):
+        return {"name": "t", "switches": 1, "completions_ns": 100, "lock_ns": lock_ns,
+                "other_wait_ns": None, "preempted_ns": preempted_ns}
+    taken = {"source": "s", "reason": "", "window_ns": 1000,
+             "threads": [thread(300, 0), thread(None, 200)]}
+    parts, whole = inside.off_cpu_shares(row_of({"off_cpu": taken}))
+    assert parts["completions"].value == 0.1 and parts["lock"].value == 0.15
+    assert parts["other_wait"] is None and whole.value == pytest.approx(0.35)
+    refused = {"source": "", "reason": "no tracepoints", "window_ns": 0, "threads": []}
+    row = row_of({"off_cpu": refused})
+    assert inside.off_cpu_shares(row)[1] is None
+    assert inside.no_off_cpu([row]) == "no tracepoints"

@@ -203,6 +203,20 @@ def test_two_runs_side_by_side(tmp_path):
     assert differing == ["Kernel"]
     ids = re.findall(r'\bid="([^"]*)"', page)
     assert len(ids) == len(set(ids))
+    text = words(page)
+    assert "Of 6 rows in both runs, CPU time per operation is better in" in text
+    assert "The two runs differ in Kernel: what changed may be the machine" in text
+    assert "no row of both runs has a profile" in text
+
+
+def test_profiles_of_two_runs_are_compared(tmp_path):
+    configs = synthetic.quick_configs(["libaio"], ["null"])
+    (tmp_path / "other.jsonl").write_text(synthetic.text(
+        synthetic.run(configs, seed=2, with_inside=True)))
+    page = page_of(tmp_path, synthetic.run(configs, with_inside=True), tmp_path / "other.jsonl")
+    assert re.search(r"<title>aio_\w+|<title>io_submit_one_\[k\]: [\d.]+ %, [\d.]+ points "
+                     r"(more|less) than before", page)
+    assert "The functions that changed most" in page
 
 
 def test_started_in_other_ways(tmp_path, small):

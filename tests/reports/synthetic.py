@@ -185,6 +185,16 @@ def counter(name, per_op, operations, **changes):
             "scaled": False, "reason": "", **changes}
 
 
+def off_cpu(config, lock_wait, rng, window=300_000_000):
+    def thread(number):
+        waited = rng.random() * 0.4 * window
+        return {"name": f"thread {number}", "switches": 20, "completions_ns": int(waited),
+                "lock_ns": int(min(lock_wait, 1000) * 0.0002 * window),
+                "other_wait_ns": int(0.01 * window), "preempted_ns": int(0.2 * window)}
+    return {"source": "sched:sched_switch", "reason": "", "window_ns": window,
+            "threads": [thread(i) for i in range(config["threads"])]}
+
+
 def inside(config, rng, operations):
     """What a run with --profile, --locks and counters adds to a measurement."""
     shared, driver = config["workload"] == "shared", config["driver"]
@@ -196,6 +206,7 @@ def inside(config, rng, operations):
                              time_running_ns=150_000_000),
                      counter("instructions:k", None, operations, value=None,
                              reason="no PMU in this virtual machine")],
+        "off_cpu": off_cpu(config, wait, rng),
         "latency_split": {"submit_call_ns_per_op": rng.lognormvariate(5, 0.1),
                           "in_flight_ns_per_op": rng.lognormvariate(10, 0.1),
                           "reap_call_ns_per_op": rng.lognormvariate(4, 0.1)},

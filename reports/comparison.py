@@ -1,0 +1,108 @@
+"""Rows of one run against the same rows of another, for the page; in words and as effects that a
+forest plot shows."""
+
+import statistics
+from dataclasses import dataclass
+
+from . import environment
+
+# What must be alike for a difference to be the program's.
+DECISIVE = ("Kernel", "CPU", "CPUs usable", "Governors", "aioscope build type",
+            "aioscope sanitizers")
+
+
+@dataclass
+class Effect:
+    """One row in one metric; ratios are new over base."""
+
+    row: str  # its name
+    label: str  # shorter, within its group
+    group: str
+    ratio: float
+    low: float
+    high: float
+    more_is_better: bool
+    verdict: str
+    noise: object = None  # ratio that the same code reaches against itself, or None
+
+
+@dataclass
+class Metric:
+    name: str
+    unit: str
+    more_is_better: bool
+    of_measurement: object
+
+
+def _cpu(measurement):
+    user, system = measurement["cpu_user_ns_per_op"], measurement["cpu_system_ns_per_op"]
+    return None if user is None or system is None else user + system
+
+
+METRICS = (Metric("Throughput", "op/s", True, lambda m: m["operations_per_s"]),
+           Metric("CPU time", "ns/op", False, _cpu))
+
+
+def _values(row, metric):
+    found = (metric.of_measurement(item.measurement) for item in row.repetitions)
+    return [value for value in found if value]
+
+
+def _verdict(low, high, more_is_better):
+    if low <= 1 <= high:
+        return "within the repetitions"
+    return "better" if (low > 1) == more_is_better else "worse"
+
+
+def _effect(base, new, metric):
+    """Of two rows, or None. The interval reaches from the least of one run over the most of the
+    other to the converse."""
+    old, now = _values(base, metric), _values(new, metric)
+    if not old or not now:
+        return None
+    ratio = statistics.median(now) / statistics.median(old)
+    low, high = min(now) / max(old), max(now) / min(old)
+    config = new.row.config
+    label = f"{new.driver} {new.layout}"
+    group = f"{config['target_label']}, depth {config['depth']}, batch {config['batch']}"
+    return Effect(new.row.name, label, group, ratio, low, high, metric.more_is_better,
+                  _verdict(low, high, metric.more_is_better))
+
+
+@dataclass
+class Comparison:
+    """`new` against `base`, both summarise.Summary."""
+
+    base: object
+    new: object
+    pairs: list  # (base row, new row)
+    only_base: list  # names
+    only_new: list
+    effects: dict  # name of the metric -> [Effect]
+    unlike: list  # what of DECISIVE differs
+
+
+def compare(base, new):
+    old = {row.row.name: row for row in base.measured}
+    now = {row.row.name: row for row in new.measured}
+    pairs = [(old[name], row) for name, row in now.items() if name in old]
+    effects = {}
+    for metric in METRICS:
+        found = (_effect(*pair, metric) for pair in pairs)
+        effects[metric.name] = [effect for effect in found if effect]
+    fields = [environment.of_run(summary.run) for summary in (base, new)]
+    return Comparison(base, new, pairs, [name for name in old if name not in now],
+                      [name for name in now if name not in old], effects,
+                      [label for label in DECISIVE if fields[0].get(label) != fields[1].get(label)])
+
+
+def headline(comparison):
+    effects = comparison.effects["CPU time"] or comparison.effects["Throughput"]
+    if not effects:
+        return "The two runs have no row in common"
+    name = "CPU time per operation" if comparison.effects["CPU time"] else "throughput"
+    counts = {verdict: sum(effect.verdict == verdict for effect in effects)
+              for verdict in ("better", "worse")}
+    return (f"Of {len(effects)} rows in both runs, {name} is better in {counts['better']}, worse "
+            f"in {counts['worse']}, and the repetitions overlap in the other "
+            f"{len(effects) - sum(counts.values())}")

@@ -1,0 +1,52 @@
+"""Rows of two runs: pairs, ratios, verdicts, and what makes runs unlike."""
+
+import pytest
+import synthetic
+from reports import comparison
+from reports.load import Lines
+from reports.summarise import summarise
+from reports.validate import validate
+
+
+def summary_of(rates, cpu=100.0, drivers=("libaio",), **host):
+    """One row per driver with a repetition for each of the rates."""
+    rows = [synthetic.row(i, synthetic.config(driver)) for i, driver in enumerate(drivers)]
+    header = synthetic.header(rows)
+    header["host"].update(host)
+    records = [header, *(synthetic.repetition(row["row"], n, n, synthetic.measurement(rate, cpu))
+                         for row in rows for n, rate in enumerate(rates)), synthetic.end()]
+    return summarise(validate(Lines("r", b"", list(enumerate(records, 1)), False)))
+
+
+@pytest.mark.parametrize("rates, verdict", [
+    ([2e6, 2.1e6, 2.2e6], "better"), ([5e5, 4e5, 4.5e5], "worse"),
+    ([1.2e6, 0.9e6, 1.3e6], "within the repetitions")])
+def test_verdict_needs_repetitions_apart(rates, verdict):
+    found = comparison.compare(summary_of([1e6, 1.1e6, 0.95e6]), summary_of(rates))
+    (effect,) = found.effects["Throughput"]
+    assert effect.verdict == verdict
+    assert effect.ratio == pytest.approx(sorted(rates)[1] / 1e6)
+    assert effect.low == pytest.approx(min(rates) / 1.1e6)
+    assert effect.high == pytest.approx(max(rates) / 0.95e6)
+
+
+def test_less_cpu_time_is_better():
+    found = comparison.compare(summary_of([1e6, 1e6], cpu=300), summary_of([1e6, 1e6], cpu=100))
+    assert [effect.verdict for effect in found.effects["CPU time"]] == ["better"]
+    assert comparison.headline(found).startswith(
+        "Of 1 rows in both runs, CPU time per operation is better in 1, worse in 0")
+
+
+def test_rows_without_a_partner_are_named():
+    found = comparison.compare(summary_of([1e6], drivers=("libaio", "sync")),
+                               summary_of([1e6], drivers=("libaio", "io_uring")))
+    assert [name.split("/")[0] for name in found.only_base] == ["sync"]
+    assert [name.split("/")[0] for name in found.only_new] == ["io_uring"]
+    none = comparison.compare(summary_of([1e6]), summary_of([1e6], drivers=("sync",)))
+    assert comparison.headline(none) == "The two runs have no row in common"
+
+
+def test_unlike_runs():
+    one = summary_of([1e6])
+    assert comparison.compare(one, one).unlike == []
+    assert comparison.compare(one, summary_of([1e6], kernel="9")).unlike == ["Kernel"]
