@@ -25,8 +25,8 @@ exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 
 """
 # Commands besides `report`, by the module that has their main(arguments) -> exit code.
 COMMANDS = {"explain": ".explain", "export": ".export"}
-FIGURES = ("throughput", "scaling", "series", "cpu", "layers", "off_cpu", "locks", "latency",
-           "order", "fairness", "counters")
+FIGURES = ("throughput", "scaling", "depth", "series", "cpu", "layers", "off_cpu", "locks",
+           "latency", "order", "fairness", "counters")
 
 
 def _page_parser():

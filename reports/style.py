@@ -10,6 +10,7 @@ PAPER = "#fefefe"
 ORANGE, SKY, GREEN, YELLOW = "#e69f00", "#56b4e9", "#009e73", "#f0e442"
 BLUE, VERMILLION, PURPLE, GREY = "#0072b2", "#d55e00", "#cc79a7", "#8a9097"
 
+HEAT = (214, 232, 247), (0, 76, 128)  # from little to much
 BETTER, WORSE = BLUE, ORANGE  # told apart with every kind of colour vision
 
 # Of the layers of a profile: what belongs to AIO is vivid, what surrounds it is not.

@@ -40,6 +40,7 @@ def page(tmp_path_factory):
     directory = tmp_path_factory.mktemp("browser")
     drivers = ["libaio", "kioctx@v3.7", synthetic.STAGES[0], "kioctx@series"]
     configs = synthetic.quick_configs(drivers, ["null"], (1, 2, 4))
+    configs += [synthetic.config("libaio", depth=32, submitters=n) for n in (1, 2)]
     records = synthetic.run(configs, repetitions=2, with_inside=True)
     records[0]["host"]["name"] = HOSTILE
     for record in records:
