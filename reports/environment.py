@@ -85,7 +85,6 @@ def table(runs, names):
                      *(Cell(units.shorten(text, MOST_CHARACTERS)) for text in texts)])
     heads = ([Column(f"Run {i}: {name}", "wide") for i, name in enumerate(names, 1)]
              if len(runs) > 1 else [Column("Value", "wide")])
-    more = len(labels) - MOST_FIELDS
     return Table("Environment", [Column("What", "text"), *heads], rows, sortable=False,
                  highlighted=differing,
-                 note=f"{more} more fields are in the raw data." if more > 0 else "")
+                 note=units.more(len(labels) - MOST_FIELDS, "field", "in the raw data."))

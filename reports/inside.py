@@ -213,6 +213,7 @@ class Counter:
     scaled: bool  # it shared the hardware with others
     running: object  # least share of the time that it counted
     reason: str  # why there is no value
+    unit: str = "count"
 
 
 def counters(row):
@@ -230,7 +231,8 @@ def _counter(name, taken):
     return Counter(name, spread(counter.get("per_op") for counter in taken),
                    any(counter.get("scaled") for counter in taken),
                    min((share for share in running if share is not None), default=None),
-                   next((counter["reason"] for counter in taken if counter.get("reason")), ""))
+                   next((counter["reason"] for counter in taken if counter.get("reason")), ""),
+                   taken[0].get("unit", "count"))
 
 
 SPLIT = {"submit_call_ns_per_op": "in the submit call", "in_flight_ns_per_op": "in flight",

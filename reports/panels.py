@@ -154,21 +154,24 @@ def styles(summary):
 
 def more_panels(count):
     """What a figure says of the panels that it leaves out."""
-    return f" {SEPARATOR} {count} more combinations are in the table" if count > 0 else ""
+    return note(units.more(count, "combination", "in the table"))
+
+
+def note(text):
+    """A further part of a footer, or nothing."""
+    return f" {SEPARATOR} {text}" if text else ""
 
 
 def cells(names):
     """At most MOST_CELLS of what a panel has a plot for each of, and what to say of the rest."""
     names = list(dict.fromkeys(names))
-    more = len(names) - MOST_CELLS
-    said = f" {SEPARATOR} {more} more layouts are in the table" if more > 0 else ""
-    return names[:MOST_CELLS], said
+    more = units.more(len(names) - MOST_CELLS, "layout", "in the table")
+    return names[:MOST_CELLS], note(more)
 
 
 def curves_of(rows):
     """Rows of at most MOST_DRIVERS drivers, the known ones first, and what to say of the rest."""
     drivers = list(dict.fromkeys(row.driver for row in rows))
     first = sorted(drivers, key=lambda driver: driver not in KNOWN)[:MOST_DRIVERS]
-    more = len(drivers) - len(first)
-    said = f" {SEPARATOR} {more} more drivers are in the table" if more > 0 else ""
-    return [row for row in rows if row.driver in first], said
+    more = units.more(len(drivers) - len(first), "driver", "in the table")
+    return [row for row in rows if row.driver in first], note(more)

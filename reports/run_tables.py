@@ -25,8 +25,7 @@ def _driver(row, look):
 
 
 def _left_out(rows):
-    more = len(rows) - MOST_ROWS
-    return f"{more} more rows are left out here; they are in the raw data." if more > 0 else ""
+    return units.more(len(rows) - MOST_ROWS, "row", "left out here and in the raw data.")
 
 
 def glance(summary):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from . import figures, flame, inside, run_tables, sheet, words
+from . import figures, flame, inside, run_tables, sheet, units, words
 
 MOST_FLAME_BYTES = 700_000  # of a page
 
@@ -80,24 +80,22 @@ def _flames(summary):
             f"{profile.samples} samples{event}{lost}", svg, flame.legend(profile)))
     if not section.flames:
         section.why, section.caption = inside.no_profile(summary.measured), ""
-    if out:
-        section.note = (f"{out} more flame graphs are left out to keep the page small; their "
-                        "stacks are in the raw data.")
+    section.note = units.more(out, "flame graph", "left out to keep the page small; the stacks "
+                              "are in the raw data.")
     return section
 
 
 def _rows(summary):
     tables = list(run_tables.rows(summary))
     shown = sum(len(table.rows) for table in tables)
-    more = len(summary.measured) - shown
+    more = units.more(len(summary.measured) - shown, "row", "left out here and in the raw data.")
     section = Section(
         "rows", "All rows", tables=tables,
         intro="Medians of the repetitions. Spread: (most \u2212 least) / median. Harness: CPU time "
               "of the null driver in the same layout over that of the row; an upper bound. Marks: "
               "O more threads than CPUs, H harness over 10 %, U unsteady. System calls marked d "
               "are as the driver counts them, the others by the kernel's tracepoint.")
-    if more > 0:
-        section.note = f"{more} more rows are left out here; they are in the raw data."
+    section.note = more
     if not tables:
         section.why, section.intro = "no row was measured", ""
     return section

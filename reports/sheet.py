@@ -231,7 +231,7 @@ def log_axis(axes, which, values, to_text, margin=1.25):
     positive = [value for value in values if value is not None and value > 0]
     low, high = min(positive), max(positive)
     if high > low:
-        margin = min(margin, (high / low) ** 0.2)
+        margin = min(margin, max(1.06, (high / low) ** 0.2))
     low, high = low / margin, high * margin
     ticks = log_ticks(low, high, _inches(axes, which) / TICK_INCHES[which])
     (axes.set_xscale if which == "x" else axes.set_yscale)("log")

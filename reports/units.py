@@ -111,6 +111,13 @@ def times_tick(ratio):
     return _tick(f"{ratio:.2f}") + "\u00d7"
 
 
+def more(count, thing, where):
+    """What is left out: 3 more rows are in the table. Nothing where nothing is."""
+    if count <= 0:
+        return ""
+    return f"{count} more {thing}{'s are' if count > 1 else ' is'} {where}"
+
+
 def size(size_bytes):
     """512 B, 4 KiB, 256 MiB."""
     if size_bytes is None:

@@ -90,7 +90,8 @@ KERNEL_LOCKS = object_of({}, {
          "wait_ns_max": quantity}))})
 COUNTERS = list_of(object_of({"name": text}, {
     "value": quantity, "per_op": quantity, "time_enabled_ns": quantity,
-    "time_running_ns": quantity, "scaled": flag, "reason": text}))
+    "time_running_ns": quantity, "scaled": flag, "reason": text,
+    "unit": text}))
 SPLIT = object_of({}, {"submit_call_ns_per_op": quantity, "in_flight_ns_per_op": quantity,
                        "reap_call_ns_per_op": quantity})
 THREADS = list_of(object_of({}, {"role": text, "operations": integer}))

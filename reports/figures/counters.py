@@ -1,8 +1,8 @@
 """Counts per operation: of the kernel, the processor and the driver itself."""
 
 from .. import inside, units
-from ..panels import footer, more_panels, overview, styles, with_rows
-from ..sheet import SEPARATOR, Words
+from ..panels import footer, more_panels, note, overview, styles, with_rows
+from ..sheet import Words
 from ..style import FILL
 from .lanes import MOST_LANES, Axis, Lane, Mark, by_layout, lane_sheet
 
@@ -12,6 +12,7 @@ CAPTION = ("Exact counts hardly vary from one repetition to the next, so they sh
            "times hide. Marks are medians, whiskers the least and the most of the repetitions; "
            "0 cannot be drawn on a logarithmic scale and stands at the right.")
 MOST_COUNTS = 10  # of figures; the table has all
+TWICE = ("context-switches", "cpu-migrations", "page-faults")  # counted by the usage, too
 RARE = 0.001  # per operation
 
 
@@ -41,7 +42,8 @@ def counts(summary):
         add("allocations", row, inside.driver_count(row, "allocations"))
         add("wake-ups", row, inside.driver_count(row, "wakeups"))
         for counter in inside.counters(row).values():
-            add(counter.name, row, counter.per_op)
+            unit = "" if counter.unit == "count" else f", {counter.unit}"
+            add(counter.name + unit, row, counter.per_op)
     return found
 
 
@@ -57,13 +59,14 @@ def per_unit(spread, operations):
 
 
 def missing(summary):
-    """[(counter, why no row has a value)]."""
-    reasons = {}
+    """[(counters, why no row has a value of them)]."""
+    names = {}
     for row in summary.measured:
         for counter in inside.counters(row).values():
             if counter.per_op is None:
-                reasons.setdefault(counter.name, set()).add(counter.reason or "no reason given")
-    return [(name, "; ".join(sorted(why))) for name, why in reasons.items()]
+                reason = counter.reason or "no reason given"
+                names.setdefault(reason, {})[counter.name] = True
+    return [(", ".join(counted), reason) for reason, counted in names.items()]
 
 
 def scaled(summary):
@@ -104,9 +107,8 @@ def draw(summary):
         return "nothing was measured"
     look = styles(summary)
     first = panels[0]
-    shown = [name for name in interesting
-             if any(row.row.index in found[name] for row in first.measured)]
-    more = len(shown) - MOST_COUNTS
-    said = more_panels(left_out + len(panels) - 1) + (
-        f" {SEPARATOR} {more} more counts are in the table" if more > 0 else "")
+    shown = [name for name in interesting if name not in TWICE
+             and any(row.row.index in found[name] for row in first.measured)]
+    said = more_panels(left_out + len(panels) - 1) + note(
+        units.more(len(shown) - MOST_COUNTS, "count", "in the table"))
     return [_sheet(summary, first, name, found[name], look, said) for name in shown[:MOST_COUNTS]]

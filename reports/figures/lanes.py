@@ -105,9 +105,8 @@ def by_layout(rows, to_lane):
 def lane_sheet(words, lanes, axis, columns=(), more=0):
     """`columns`: the heads of the numbers at the right, of one or two lines. `more`: how many lanes
     there are beyond those given; the figure says so."""
-    if more > 0:
-        words = replace(words, footer=f"{words.footer} {SEPARATOR} {more} more rows are in the "
-                                      "table")
+    if said := units.more(more, "row", "in the table"):
+        words = replace(words, footer=f"{words.footer} {SEPARATOR} {said}")
     heights = [HEADING_INCHES if lane.heading else LANE_INCHES for lane in lanes]
     head = 0.16 * max((column.count("\n") + 1 for column in columns), default=0)
     sheet = Sheet(words, head + sum(heights) + FOOT_INCHES)

@@ -46,3 +46,29 @@ def test_size(value, text):
 def test_shorten_keeps_both_ends():
     assert units.shorten("abcdefghij", 10) == "abcdefghij"
     assert units.shorten("abcdefghijk", 10) == "abcdef\u2026ijk"
+
+
+@pytest.mark.parametrize("count, text", [
+    (0, ""), (-3, ""), (1, "1 more row is there"), (2, "2 more rows are there")])
+def test_more(count, text):
+    assert units.more(count, "row", "there") == text
+
+
+@pytest.mark.parametrize("share, text", [
+    (0.5, "+50 %"), (-0.031, "\u22123.1 %"), (0.0001, "0 %"), (-0.0002, "0 %"),
+    (19.0, "20\u00d7"), (None, "\u2013")])
+def test_change(share, text):
+    assert units.change(share) == text
+
+
+@pytest.mark.parametrize("value, text", [
+    (0, "0"), (-20, "-20"), (0.5, "0.5"), (12_000, "12 k"), (1e6, "1 M")])
+def test_number_tick(value, text):
+    assert units.number_tick(value) == text
+
+
+def test_ratios_close_to_one_have_three_digits():
+    assert [units.ratio(value) for value in (0.5, 0.987, 1.02, 3.14159, 12)] == [
+        "0.50\u00d7", "0.987\u00d7", "1.020\u00d7", "3.14\u00d7", "12\u00d7"]
+    assert [units.times_tick(value) for value in (1.0, 0.5, 1.25)] == [
+        "1\u00d7", "0.5\u00d7", "1.25\u00d7"]
