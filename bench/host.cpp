@@ -1,5 +1,6 @@
 #include "bench/host.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
@@ -133,32 +134,45 @@ Json host_json(const Machine& machine, const fs::path& root) {
   utsname names{};
   uname(&names);
   const int first_cpu = machine.topology.cpus.empty() ? 0 : machine.topology.cpus.front().id;
-  return {{"name", names.nodename},
-          {"kernel", text_or_null(machine.kernel)},
-          {"machine", names.machine},
-          {"cpu_model", text_or_null(cpu_model(root))},
-          {"cpu_mhz", cpu_mhz(root)},
-          {"cpus_online", sysconf(_SC_NPROCESSORS_ONLN)},
-          {"cpus_usable", machine.topology.cpus.size()},
-          {"cores_usable", machine.topology.cores()},
-          {"smt", machine.topology.smt()},
-          {"numa_nodes", machine.topology.nodes()},
-          {"caches", caches(root, first_cpu)},
-          {"governors", machine.governors},
-          {"turbo", value_or_null(machine.turbo)},
-          {"virtual_machine", machine.virtual_machine},
-          {"clock_source", text_or_null(machine.clock_source)},
-          {"memory_bytes", memory_bytes(root)},
-          {"cgroup_cpus", cgroup_cpus(root)},
-          {"memlock_bytes", value_or_null(machine.memlock_bytes)},
-          {"sysctl",
-           {{"kernel.perf_event_paranoid", value_or_null(machine.perf_event_paranoid)},
-            {"kernel.kptr_restrict", value_or_null(machine.kptr_restrict)},
-            {"kernel.io_uring_disabled", value_or_null(machine.io_uring_disabled)},
-            {"fs.aio-nr", value_or_null(machine.aio_nr)},
-            {"fs.aio-max-nr", value_or_null(machine.aio_max_nr)}}},
-          {"load_average", load_averages(root)},
-          {"steal_share", value_or_null(machine.steal_share)}};
+  Json host{{"name", names.nodename},
+            {"kernel", text_or_null(machine.kernel)},
+            {"machine", names.machine},
+            {"cpu_model", text_or_null(cpu_model(root))},
+            {"cpu_mhz", cpu_mhz(root)},
+            {"cpus_online", sysconf(_SC_NPROCESSORS_ONLN)},
+            {"cpus_usable", machine.topology.cpus.size()},
+            {"cores_usable", machine.topology.cores()},
+            {"smt", machine.topology.smt()},
+            {"numa_nodes", machine.topology.nodes()},
+            {"caches", caches(root, first_cpu)},
+            {"governors", machine.governors},
+            {"turbo", value_or_null(machine.turbo)},
+            {"virtual_machine", machine.virtual_machine},
+            {"clock_source", text_or_null(machine.clock_source)},
+            {"memory_bytes", memory_bytes(root)},
+            {"cgroup_cpus", cgroup_cpus(root)},
+            {"memlock_bytes", value_or_null(machine.memlock_bytes)},
+            {"sysctl",
+             {{"kernel.perf_event_paranoid", value_or_null(machine.perf_event_paranoid)},
+              {"kernel.kptr_restrict", value_or_null(machine.kptr_restrict)},
+              {"kernel.io_uring_disabled", value_or_null(machine.io_uring_disabled)},
+              {"fs.aio-nr", value_or_null(machine.aio_nr)},
+              {"fs.aio-max-nr", value_or_null(machine.aio_max_nr)}}},
+            {"load_average", load_averages(root)},
+            {"steal_share", value_or_null(machine.steal_share)}};
+  host["fingerprint"] = host_fingerprint(host);
+  return host;
+}
+
+std::string host_fingerprint(const Json& host) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char* field :
+       {"kernel", "machine", "cpu_model", "cpus_usable", "smt", "governors", "virtual_machine"}) {
+    for (const char c : host.value(field, Json(nullptr)).dump() + "\n") {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+  }
+  return fmt::format("{:016x}", hash);
 }
 
 Json targets_json(const std::vector<Target>& targets) {

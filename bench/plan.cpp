@@ -83,8 +83,11 @@ class Expansion {
         row.rate_per_s = options_.rate_per_s;
         row.arrival = options_.arrival;
         row.latency = options_.latency;
-        rows_.push_back(
-            {.row = normalised(row), .driver = driver, .skip_reason = "", .skip_cure = ""});
+        for (const Observe observe : options_.observe) {
+          row.observe = observe;
+          rows_.push_back(
+              {.row = normalised(row), .driver = driver, .skip_reason = "", .skip_cure = ""});
+        }
       }
     }
   }
@@ -154,6 +157,19 @@ void drop_duplicates(std::vector<PlannedRow>& rows) {
     unique.push_back(std::move(planned));
   }
   rows = std::move(unique);
+}
+
+// A row that an instrument alone looks at needs it.
+void check_instruments(const std::vector<PlannedRow>& rows, const RunOptions& run) {
+  const auto used = instruments_of(run);
+  for (const PlannedRow& planned : rows) {
+    const Observe observe = planned.row.observe;
+    if (observe == Observe::kAsked || observe == Observe::kOff) continue;
+    if (std::ranges::find(used, observe, &InstrumentUse::instrument) != used.end()) continue;
+    throw UsageError(fmt::format("--observe {0}: it is not switched on; add --{0}{1}",
+                                 observe_name(observe),
+                                 observe == Observe::kCounters ? " default" : ""));
+  }
 }
 
 OpcodeSet opcodes_of(Operation operation) {
@@ -372,6 +388,7 @@ Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe
   }
   filter(plan.rows, request.run);
   drop_duplicates(plan.rows);
+  check_instruments(plan.rows, request.run);
   for (PlannedRow& planned : plan.rows) check_shape(planned);
   check_availability(plan.rows, probe);
   if (!request.run.no_harness_price) add_harness_prices(plan.rows, registry.find(kPriceDriver));

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "bench/host.h"
+#include "bench/measure/clock.h"
 #include "bench/options.h"
 #include "bench/output.h"
 
@@ -107,6 +109,7 @@ std::string row_command(const Row& row, const Plan& plan, const RunOptions& opti
   }
   if (row.latency != LatencyMode::kAuto)
     add("latency", std::string(latency_mode_name(row.latency)));
+  if (row.observe != Observe::kAsked) add("observe", std::string(observe_name(row.observe)));
   if (options.pin.policy != PinPolicy::kNone) add("pin", pinning_text(options.pin));
   if (options.allow_destructive) text += " --allow-destructive";
   if (!options.counters.empty())
@@ -127,7 +130,10 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
       command_(std::move(command)),
       host_(host_json(machine)),
       summary_(describe(plan, request), plan.baseline),
-      locks_(request.run.locks) {
+      locks_(request.run.locks),
+      instruments_(instruments_of(request.run)),
+      self_cost_(state_directory(), host_["fingerprint"]),
+      prices_(self_cost_.load()) {
   if (!request.run.output.empty() && request.run.output != "-") {
     writers_.push_back(std::make_unique<ResultWriter>(request.run.output));
   }
@@ -141,6 +147,7 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
                                    .warmup_ns = plan.warmup_ns,
                                    .window_ns = plan.window_ns,
                                    .pin = pinning_text(request.run.pin),
+                                   .looking = looking_json(instruments_, prices_).dump(),
                                    .rows = summary_.described()};
   for (const auto& writer : writers_) writer->header(description, host_, targets_json(targets));
 }
@@ -198,6 +205,19 @@ void Recorder::finish(int exit_code) {
   const bool interrupted = exit_code == kExitInterrupted;
   for (const auto& writer : writers_)
     writer->finish(!interrupted, interrupted ? "interrupted" : "");
+  if (!interrupted) keep_prices();
+}
+
+void Recorder::keep_prices() {
+  auto fresh = looking_prices(summary_, instruments_, clock_ns(CLOCK_REALTIME));
+  if (fresh.empty()) return;
+  if (const std::string why = self_cost_.save(fresh); !why.empty()) {
+    fmt::print(stderr, "aioscope: the price of looking is not kept: {}\n", why);
+  }
+  for (const LookingPrice& price : fresh) {
+    std::erase_if(prices_, [&](const auto& old) { return old.instrument == price.instrument; });
+  }
+  std::ranges::move(fresh, std::back_inserter(prices_));
 }
 
 std::string Recorder::text(bool color) const {
@@ -205,7 +225,8 @@ std::string Recorder::text(bool color) const {
   switch (format_) {
     case Format::kTable:
       return table_text(summary_,
-                        {.color = color, .locks = locks_, .counters = !plan_.counters.empty()});
+                        {.color = color, .locks = locks_, .counters = !plan_.counters.empty()}) +
+             looking_text(instruments_, prices_);
     case Format::kCsv:
       return csv_text(summary_);
     case Format::kGbench:

@@ -8,6 +8,7 @@
 
 #include "bench/machine.h"
 #include "bench/result.h"
+#include "bench/self_cost.h"
 #include "bench/session.h"
 #include "bench/suite.h"
 #include "bench/summary.h"
@@ -39,6 +40,7 @@ class Recorder final : public SessionSink {
 
  private:
   std::size_t index_of(const PlannedRow& row) const;
+  void keep_prices();
 
   const Plan& plan_;
   const Format format_;
@@ -48,6 +50,9 @@ class Recorder final : public SessionSink {
   std::vector<std::unique_ptr<ResultWriter>> writers_;
   Summary summary_;
   const bool locks_;
+  const std::vector<InstrumentUse> instruments_;
+  const SelfCostStore self_cost_;
+  std::vector<LookingPrice> prices_;
 };
 
 // The command line that measures `row` alone as the run did. `externals` are the shared objects the

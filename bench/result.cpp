@@ -163,7 +163,8 @@ Json row_json(const Row& row) {
           {"verify", row.verify},
           {"rate_per_s", row.rate_per_s},
           {"arrival", arrival_name(row.arrival)},
-          {"latency", latency_mode_name(row.latency)}};
+          {"latency", latency_mode_name(row.latency)},
+          {"observe", observe_name(row.observe)}};
 }
 
 Json measurement_json(const Measurement& m) {
@@ -256,6 +257,7 @@ void ResultWriter::header(const RunDescription& run, const Json& host, const Jso
          {"command", run.command},
          {"options", run.options_json.empty() ? Json::object() : Json::parse(run.options_json)},
          {"start_realtime_ns", clock_ns(CLOCK_REALTIME)},
+         {"looking", Json::parse(run.looking)},
          {"plan", plan_json(run)}});
 }
 

@@ -33,6 +33,7 @@ struct RunDescription {
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
   std::string pin;
+  std::string looking = "[]";  // looking_json()'s, the instruments in use and their price
   std::vector<DescribedRow> rows;
 };
 

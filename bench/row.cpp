@@ -29,6 +29,12 @@ constexpr Names<LatencyMode, 4> kLatencyModes{{{LatencyMode::kAuto, "auto"},
                                                {LatencyMode::kSampled, "sampled"},
                                                {LatencyMode::kOff, "off"}}};
 
+constexpr Names<Observe, 5> kObserve{{{Observe::kAsked, "asked"},
+                                      {Observe::kOff, "off"},
+                                      {Observe::kCounters, "counters"},
+                                      {Observe::kProfile, "profile"},
+                                      {Observe::kLocks, "locks"}}};
+
 template <typename Enum, std::size_t size>
 std::string_view name_of(const Names<Enum, size>& names, Enum value) {
   for (const auto& [candidate, name] : names) {
@@ -66,6 +72,9 @@ std::string_view latency_mode_name(LatencyMode mode) { return name_of(kLatencyMo
 std::optional<LatencyMode> parse_latency_mode(std::string_view name) {
   return value_of(kLatencyModes, name);
 }
+
+std::string_view observe_name(Observe observe) { return name_of(kObserve, observe); }
+std::optional<Observe> parse_observe(std::string_view name) { return value_of(kObserve, name); }
 
 std::string Target::text() const {
   switch (kind) {
@@ -137,6 +146,7 @@ std::string Row::name() const {
   if (rate_per_s > 0) name += fmt::format("/rate:{:g}/{}", rate_per_s, arrival_name(arrival));
   if (verify) name += "/verify";
   if (latency != LatencyMode::kAuto) name += fmt::format("/latency:{}", latency_mode_name(latency));
+  if (observe != Observe::kAsked) name += fmt::format("/observe:{}", observe_name(observe));
   return name;
 }
 

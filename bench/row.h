@@ -37,6 +37,13 @@ enum class LatencyMode : std::uint8_t { kAuto, kFull, kSampled, kOff };
 std::string_view latency_mode_name(LatencyMode mode);
 std::optional<LatencyMode> parse_latency_mode(std::string_view name);
 
+// Which instruments look at a row: those that the run was asked for (--counters, --profile,
+// --locks), none of them, or one of them alone. The rows of an instrument and of kOff, measured in
+// turns, are what looking costs.
+enum class Observe : std::uint8_t { kAsked, kOff, kCounters, kProfile, kLocks };
+std::string_view observe_name(Observe observe);
+std::optional<Observe> parse_observe(std::string_view name);
+
 // "null", "zero", "file:PATH", "device:SPEC".
 struct Target {
   FileKind kind = FileKind::kNull;
@@ -70,7 +77,12 @@ struct Row {
   double rate_per_s = 0;  // operations per second over all submitters; 0: closed loop
   Arrival arrival = Arrival::kConstant;
   LatencyMode latency = LatencyMode::kAuto;
+  Observe observe = Observe::kAsked;
 
+  // Whether `instrument`, if the run was asked for it, looks at this row.
+  bool observed_by(Observe instrument) const {
+    return observe == Observe::kAsked || observe == instrument;
+  }
   std::uint32_t threads() const;  // that the harness starts
   // kAuto decided: kFull on files, simulated devices and in open loop, kSampled elsewhere. In open
   // loop every operation has its intended start for nothing, so that there is no kSampled.

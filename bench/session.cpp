@@ -58,7 +58,7 @@ class Session {
     // The same for every row of a round, so that they are compared on the same offsets.
     settings.seed = plan_.seed + item.repetition;
     settings.trace_system_calls = !run_.no_tracepoints;
-    settings.counters = plan_.counters;
+    if (row.observed_by(Observe::kCounters)) settings.counters = plan_.counters;
     settings.counters_best_effort = run_.counters_best_effort;
     return settings;
   }

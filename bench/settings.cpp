@@ -1,6 +1,7 @@
 #include "bench/settings.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -42,6 +43,11 @@ Workload workload_of(std::string_view text) {
 Operation operation_of(std::string_view text) {
   return one_of<Operation, 4>(text, parse_operation, "operation",
                               {"read", "write", "mixed", "nop"});
+}
+
+Observe observe_of(std::string_view text) {
+  return one_of<Observe, 5>(text, parse_observe, "instrument",
+                            {"asked", "off", "counters", "profile", "locks"});
 }
 
 Format format_of(std::string_view text) {
@@ -166,6 +172,9 @@ constexpr RunOptionSpec kSpecs[] = {
      Place::kRun, true, [](RunOptions& o, Values v) { o.counters = split_list(v); }},
     {"counters-best-effort", "", "Go on without the counters that cannot be had", kHow, Place::kRun,
      false, [](RunOptions& o, Values v) { o.counters_best_effort = parse_bool(v[0]); }},
+    {"observe", "LIST", "Rows looked at by: asked (all that are on), off, counters, profile, locks",
+     kHow, Place::kRow, true,
+     [](RunOptions& o, Values v) { o.rows.observe = each(v, observe_of); }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 
@@ -183,6 +192,14 @@ bool begins_target(std::string_view item) {
 }
 
 }  // namespace
+
+std::vector<InstrumentUse> instruments_of(const RunOptions& run) {
+  std::vector<InstrumentUse> used;
+  if (!run.counters.empty()) {
+    used.push_back({Observe::kCounters, fmt::format("{}", fmt::join(run.counters, ","))});
+  }
+  return used;
+}
 
 std::span<const RunOptionSpec> run_option_specs() { return kSpecs; }
 

@@ -37,6 +37,7 @@ struct RowOptions {
   double rate_per_s = 0;
   Arrival arrival = Arrival::kConstant;
   LatencyMode latency = LatencyMode::kAuto;
+  std::vector<Observe> observe{Observe::kAsked};
 };
 
 enum class Format { kTable, kNdjson, kCsv, kGbench };
@@ -68,6 +69,13 @@ struct RunOptions {
   std::string output;  // result file; empty: none
   Format format = Format::kTable;
 };
+
+// The instruments that `run` switches on, each with what it is told: "default".
+struct InstrumentUse {
+  Observe instrument = Observe::kCounters;
+  std::string with;
+};
+std::vector<InstrumentUse> instruments_of(const RunOptions& run);
 
 // Where an option may stand.
 enum class Place {

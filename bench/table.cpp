@@ -81,6 +81,7 @@ const std::vector<Parameter>& parameters() {
       {"arrival", false, rate_text_of},
       {"latency", false,
        [](const Row& row) { return std::string(latency_mode_name(row.latency)); }},
+      {"observe", false, [](const Row& row) { return std::string(observe_name(row.observe)); }},
   };
   return all;
 }

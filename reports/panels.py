@@ -64,6 +64,8 @@ def parameters(config):
         text += ", verified"
     if config["latency"] != "auto":
         text += f", latency {config['latency']}"
+    if config.get("observe", "asked") != "asked":
+        text += f", observed: {config['observe']}"
     return text
 
 

@@ -101,7 +101,8 @@ class RowSummary:
 
     @property
     def shape(self):
-        return tuple(self.row.config[name] for name in SHAPE)
+        config = self.row.config
+        return (*(config[name] for name in SHAPE), config.get("observe", "asked"))
 
 
 @dataclass

@@ -314,5 +314,21 @@ TEST(PlanTime, SkippedRowsTakeNoTime) {
   EXPECT_EQ(plan.order.size(), request.run.repetitions);
 }
 
+TEST(Plan, ARowForEachInstrumentAloneAndForNone) {
+  RowOptions rows;
+  rows.drivers = {"null"};
+  rows.observe = {Observe::kOff, Observe::kCounters};
+  RunRequest request = request_of(rows);
+  EXPECT_NE(error_of(request).find("--counters default"), std::string::npos);
+  request.run.counters = {"task-clock"};
+  const Plan plan = plan_of(request);
+  ASSERT_EQ(plan.rows.size(), 2u);
+  EXPECT_TRUE(plan.rows[0].row.name().ends_with("/observe:off"));
+  EXPECT_FALSE(plan.rows[0].row.observed_by(Observe::kCounters));
+  EXPECT_TRUE(plan.rows[1].row.observed_by(Observe::kCounters));
+  EXPECT_FALSE(plan.rows[1].row.observed_by(Observe::kProfile));
+  EXPECT_TRUE(Row{}.observed_by(Observe::kProfile)) << "what the run was asked for";
+}
+
 }  // namespace
 }  // namespace aioscope

@@ -13,6 +13,12 @@ RunDescription sample_run() {
   run.warmup_ns = 100'000'000;
   run.window_ns = 500'000'000;
   run.pin = "none";
+  run.looking =
+      R"([{"instrument": "counters", "with": "default", "price": {"instrument": "counters",)"
+      R"( "with": "default", "measured_realtime_ns": 1700000000000000000, "rows": [{"row": "a",)"
+      R"( "slow_down": 0.004, "slow_down_low": -0.001, "slow_down_high": 0.009, "pairs": 21}]},)"
+      R"( "reason": ""}, {"instrument": "profile", "with": "1000 Hz", "price": null,)"
+      R"( "reason": "not measured on this host: aioscope run --suite self-cost"}])";
   Row row;
   row.driver = "libaio";
   row.workload = Workload::kShared;

@@ -38,6 +38,7 @@ def test_golden_file_has_every_kind_of_record():
         ("repetition", ["row"], -1),
         ("repetition", ["measurement", "counters", 0, "value"], None),
         ("repetition", ["measurement", "counters", 2, "reason"], ""),
+        ("header", ["looking", 0, "price", "rows"], []),
         ("failed", ["kind"], "unlucky"),
         ("end", ["complete"], 1),
     ],
