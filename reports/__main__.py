@@ -81,7 +81,10 @@ def _make_page(options):
         print(f"aioscope report: {output} is a result file; give another name with -o",
               file=sys.stderr)
         return EXIT_USAGE
-    page = render([_summary(path) for path in options.results])
+    from .gate_file import is_gate, load_gate
+    gates = [path for path in options.results if is_gate(path)]
+    page = render([_summary(path) for path in options.results if path not in gates],
+                  list(map(load_gate, gates)))
     _write(output, page.encode("utf-8"))
     if options.output is None:
         print(f"wrote {output}", file=sys.stderr)

@@ -23,7 +23,8 @@ class Effect:
     high: float
     more_is_better: bool
     verdict: str
-    noise: object = None  # ratio that the same code reaches against itself, or None
+    margin: object = None  # what is allowed, as a part of 1
+    noise: object = None  # how far the same code strays from itself, as a part of 1
 
 
 @dataclass

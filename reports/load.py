@@ -36,8 +36,13 @@ def _refuse_constant(name):
     raise ValueError(f"{name} is not JSON; a value that is not finite is written as null")
 
 
-def _decode(line):
-    """A line's value, or ValueError with a sentence about what is wrong with it."""
+def decode(line):
+    """A line's value, or ValueError with a sentence about what is wrong with it. Characters that
+    no page can hold are replaced."""
+    return _clean(_parse(line))
+
+
+def _parse(line):
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -73,7 +78,8 @@ def _clean(value, depth=0):
     return value
 
 
-def _read(path):
+def read(path):
+    """The bytes of a file, unpacked. Raises ResultError, or OSError."""
     with open(path, "rb") as file:
         packed = file.peek(2).startswith(GZIP_MAGIC)
         try:
@@ -88,7 +94,7 @@ def _read(path):
 
 def load(path):
     """The lines of the file at `path`, plain or gzip. Raises ResultError, or OSError."""
-    data = _read(path)
+    data = read(path)
     if not data.strip():
         raise ResultError(path, 0, "empty; a result file begins with a header record")
     lines = data.split(b"\n")
@@ -97,7 +103,7 @@ def load(path):
         if not line.strip():
             continue
         try:
-            record = _clean(_decode(line))
+            record = decode(line)
         except ValueError as error:
             if number == len(lines) and records:
                 return Lines(str(path), data, records, truncated=True)

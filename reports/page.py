@@ -11,24 +11,29 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import compared, comparison, environment, run_tables, sections, units, words
+from . import compared, comparison, environment, gate_page, run_tables, sections, units, words
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 SEVERE = {"incomplete", "build", "failed", "left out"}
 MOST_COMMAND_CHARACTERS = 4000
-MOST_DATA_BYTES = 8_000_000  # of a packed result file, to be part of the page
+MOST_DATA_BYTES = 8_000_000  # of a page, that a packed result file takes
 MOST_WARNINGS = 200
 
 
+def _packed(data):
+    """As an address that a browser can save without a network."""
+    packed = gzip.compress(data, 9, mtime=0)
+    return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii")
+
+
 def _data(run):
-    """The result file, gzip, as an address that a browser can save without a network, or why it is
-    not part of the page."""
-    packed = gzip.compress(run.data, 9, mtime=0)
-    if len(packed) > MOST_DATA_BYTES:
+    """The result file as an address, or why it is not part of the page."""
+    address = _packed(run.data)
+    if len(address) > MOST_DATA_BYTES:
         digest = hashlib.sha256(run.data).hexdigest()
-        return "", (f"The result file is not part of this page: packed it has {len(packed)} bytes, "
-                    f"and at most {MOST_DATA_BYTES} are taken along. Its SHA-256 is {digest}.")
-    return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii"), ""
+        return "", (f"The result file is not part of this page: packed it would take {len(address)}"
+                    f" bytes of it, more than {MOST_DATA_BYTES}. Its SHA-256 is {digest}.")
+    return address, ""
 
 
 def _time_of(run):
@@ -75,8 +80,15 @@ def _script_hash(script):
     return "sha256-" + base64.b64encode(digest).decode("ascii")
 
 
-def render(summaries):
-    """The page as text. The same result files give the same bytes."""
+def _gate_view(number, gate):
+    prefix = f"gate{number}"
+    return {"prefix": prefix, "name": pathlib.PurePath(gate.path).name,
+            "headline": gate_page.headline(gate), "sentences": list(gate_page.sentences(gate)),
+            "sections": gate_page.sections(gate, prefix), "data": _packed(gate.data)}
+
+
+def render(summaries, gates=()):
+    """The page as text, of results and of gates' verdicts. The same files give the same bytes."""
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                    undefined=jinja2.StrictUndefined, trim_blocks=True,
                                    lstrip_blocks=True)
@@ -86,8 +98,9 @@ def render(summaries):
     changes = [_change(number, summaries[0], new, views)
                for number, new in enumerate(summaries[1:], 2)]
     return templates.get_template("page.html").render(
-        views=views, changes=changes, style=Markup(style), script=Markup(script),
-        script_hash=_script_hash(script),
+        views=views, changes=changes,
+        gates=[_gate_view(number, gate) for number, gate in enumerate(gates, 1)],
+        style=Markup(style), script=Markup(script), script_hash=_script_hash(script),
         environment=environment.table([view["run"] for view in views],
                                       [view["name"] for view in views]))
 

@@ -63,6 +63,7 @@ class Key:
     bar: bool = False
     hatch: str = ""
     hollow: bool = False
+    faint: bool = False
 
 
 @dataclass
@@ -114,6 +115,7 @@ class Sheet:
         if key.bar:
             height = 0.1 / self.height_inches
             self._put(Rectangle((x0, y0 - height / 2), x1 - x0, height,
+                                alpha=0.3 if key.faint else None,
                                 **bar_style(key.colour, key.hatch, key.hollow)))
         if key.line is not None:
             self._put(Line2D([x0, x1], [y0, y0], color=key.colour, linewidth=1.3,

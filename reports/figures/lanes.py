@@ -45,7 +45,7 @@ class Lane:
     whisker: tuple = ()  # value, least, most
     line: tuple = ()  # two values to join, and the colour
     rule: object = None  # a value to mark by an upright line across the lane
-    band: tuple = ()  # two values to shade between
+    bands: list = field(default_factory=list)  # of two values to shade between
     heading: bool = False
 
     def values(self):
@@ -55,7 +55,8 @@ class Lane:
             yield from (bar.start, bar.end)
         yield from self.whisker
         yield from self.line[:2]
-        yield from self.band
+        for band in self.bands:
+            yield from band
         if self.rule is not None:
             yield self.rule
 
@@ -68,14 +69,12 @@ class Axis:
     zero: bool = True  # a linear axis begins at 0
     values: tuple = ()  # that set its range; without them those of the lanes
     reference: object = None  # a value to mark all the way down
-    band: tuple = ()  # two values to shade between
 
 
 def _range(axes, lanes, axis):
     values = [*axis.values] or [value for lane in lanes for value in lane.values()]
     if axis.reference is not None:
         values.append(axis.reference)
-    values += axis.band
     if axis.log:
         log_axis(axes, "x", values or [1], axis.to_text)
         return
@@ -122,10 +121,6 @@ def lane_sheet(words, lanes, axis, columns=(), more=0):
     axes.grid(False, axis="y")
     _range(axes, lanes, axis)
     axes.set_xlabel(axis.label)
-    if axis.band:
-        axes.axvspan(*axis.band, color=MUTED, alpha=0.16, linewidth=0, zorder=0)
-    if axis.reference is not None:
-        axes.axvline(axis.reference, color=MUTED, linewidth=1, zorder=1)
     for i, column in enumerate(columns):
         lines = column.split("\n")
         for line, text in enumerate(lines):
@@ -135,6 +130,8 @@ def lane_sheet(words, lanes, axis, columns=(), more=0):
     y = 0.0
     for lane, height in zip(lanes, heights):
         _draw_lane(axes, lane, y, height)
+        if axis.reference is not None and not lane.heading:
+            axes.plot([axis.reference] * 2, [y, y + height], color=MUTED, linewidth=1, zorder=1)
         top = sheet.top + head + y + height / 2
         if lane.heading:
             sheet.text(MARGIN_INCHES, top + 0.02, lane.name, color=MUTED, weight="bold")
@@ -152,9 +149,9 @@ def _draw_lane(axes, lane, top, height):
     middle = top + height / 2
     if top:
         axes.axhline(top, color=GRID, linewidth=0.5, zorder=0)
-    if lane.band:
-        axes.fill_betweenx([top + 0.06 * height, top + 0.94 * height], *lane.band, color=MUTED,
-                           alpha=0.3, linewidth=0, zorder=0)
+    for band in lane.bands:
+        axes.fill_betweenx([top, top + height], *band, color=MUTED, alpha=0.2, linewidth=0,
+                           zorder=0)
     if lane.line:
         first, second, colour = lane.line
         axes.plot([first, second], [middle, middle], color=colour, alpha=0.35, linewidth=3,

@@ -286,6 +286,34 @@ def run(configs, repetitions=3, seed=1, with_inside=False):
     return [*records, end(repetitions=position)]
 
 
+def gate(rows=12, blocks=8, seed=1, regressed=2):
+    """A gate's verdict on CPU time and system calls."""
+    rng = random.Random(seed)
+    compared = []
+    for i in range(rows):
+        name = name_of(config(DRIVERS[i % len(DRIVERS)], "shared" if i % 2 else "per-thread"))
+        effect = 1.22 if i < regressed else 1.0
+        ratios = [effect * rng.lognormvariate(0, 0.02) for _ in range(blocks)]
+        ordered = sorted(ratios)
+        wide = i == rows - 1
+        compared.append({
+            "name": name, "metric": "CPU time", "unit": "ns/op", "better": "lower", "tier": 2,
+            "ratio": ordered[blocks // 2], "low": ordered[0] * (0.8 if wide else 1),
+            "high": ordered[-1], "base": 100.0, "new": 100.0 * ordered[blocks // 2],
+            "margin": 0.1, "noise": 0.04 + 0.01 * (i % 3), "least_detectable": 0.08,
+            "verdict": "regressed" if i < regressed else "inconclusive" if wide else "equivalent",
+            "reason": "", "blocks": [{"block": n, "ratio": ratio}
+                                     for n, ratio in enumerate(ratios)],
+            "waiver": {"owner": "somebody", "reason": "known", "expires": "2030-01-01"}
+            if i == 1 else None})
+    compared.append({"name": name_of(config()), "metric": "system calls", "unit": "per op",
+                     "better": "lower", "tier": 1, "ratio": 1.5, "low": None, "high": None,
+                     "verdict": "regressed", "reason": "0.0625 became 0.0938 per op"})
+    return {"schema": "aioscope.gate/1", "verdict": "regressed", "exit_code": 1, "reason": "",
+            "seed": 7, "alpha": 0.05, "base": {"name": "v1"}, "new": {"name": "v2"},
+            "rows": compared}
+
+
 def quick_configs(drivers=DRIVERS, targets=TARGETS, submitters=(4,)):
     return [config(driver, workload, target, n) for target in targets for driver in drivers
             for workload in ("shared", "per-thread") for n in submitters]
