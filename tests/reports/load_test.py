@@ -82,8 +82,9 @@ def test_gzip_is_read_like_the_plain_file(tmp_path):
     (GOOD.replace('"setup": ', '"deep": ' + "[" * 400 + "]" * 400 + ', "setup": '),
      "r.jsonl:2: nested too deeply"),
     # More than a file may have, in a gzip file of some kilobytes.
-    (gzip.compress(bytes(MOST_BYTES + 1), 1), "r.jsonl: larger than 128 MiB when unpacked"),
-    (gzip.compress(GOOD.encode())[:60], "r.jsonl: damaged gzip file"),
+    pytest.param(gzip.compress(bytes(MOST_BYTES + 1), 1, mtime=0),
+                 "r.jsonl: larger than 128 MiB when unpacked", id="bomb"),
+    (gzip.compress(GOOD.encode(), mtime=0)[:60], "r.jsonl: damaged gzip file"),
     (synthetic.text([REPETITION]), "r.jsonl:1: no header record"),
     (synthetic.text([HEADER, HEADER]), "r.jsonl:2: a second header record"),
     (GOOD + synthetic.text([REPETITION]), "r.jsonl:4: a record behind the end record"),
