@@ -145,6 +145,14 @@ def lane_sheet(words, lanes, axis, columns=(), more=0):
     return sheet
 
 
+def _whisker(axes, y, least, most, colour, zorder=3):
+    """One line, which is many times faster than errorbar()."""
+    if axes.get_xscale() == "log":
+        least = max(least, axes.get_xlim()[0] / 2)  # 0 lies infinitely far to the left
+    axes.plot([least, most], [y, y], color=colour, linewidth=1.1, marker="|", markersize=5,
+              markeredgewidth=1.1, zorder=zorder)
+
+
 def _draw_lane(axes, lane, top, height):
     middle = top + height / 2
     if top:
@@ -167,14 +175,11 @@ def _draw_lane(axes, lane, top, height):
             axes.plot([0.985], [y], transform=axes.get_yaxis_transform(), zorder=4,
                       **marker(mark.colour, ">"))
             continue
-        axes.errorbar([mark.value], [y], xerr=[[mark.value - mark.least],
-                                               [mark.most - mark.value]],
-                      ecolor=mark.colour, elinewidth=1.1, fmt="none", zorder=3)
+        _whisker(axes, y, mark.least, mark.most, mark.colour)
         axes.plot([mark.value], [y], zorder=4, **marker(mark.colour, mark.shape, mark.fill))
     if lane.whisker:
-        value, least, most = lane.whisker
-        axes.errorbar([value], [middle], xerr=[[max(0, value - least)], [max(0, most - value)]],
-                      ecolor=INK, elinewidth=1, fmt="none", zorder=5)
+        _, least, most = lane.whisker
+        _whisker(axes, middle, least, most, INK, zorder=5)
     if lane.rule is not None:
         axes.plot([lane.rule] * 2, [top + 0.04 * height, top + 0.96 * height], color=INK,
                   linewidth=2, zorder=4)

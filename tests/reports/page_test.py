@@ -7,6 +7,7 @@ import re
 import shlex
 import struct
 import subprocess
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -134,7 +135,7 @@ def test_markup_in_names_stays_text(tmp_path):
 def test_more_rows_than_a_page_holds(tmp_path, monkeypatch):
     """What is left out is said, and neither time nor size grow with it."""
     monkeypatch.setattr(summarise, "MOST_ROWS", 120)
-    count = 3000
+    count = 800
     rows = [synthetic.row(i, synthetic.config(f"driver{i}", "shared" if i % 2 else "per-thread",
                                               submitters=2, depth=1 + i % 2))
             for i in range(count)]
@@ -273,3 +274,12 @@ def test_errors_are_one_line_with_their_exit_code(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert program("--help").returncode == 0
+
+
+def test_thirty_rows_with_everything_are_small_and_quick(tmp_path):
+    configs = synthetic.quick_configs(synthetic.DRIVERS[1:])
+    assert len(configs) == 30
+    before = time.process_time()
+    page = page_of(tmp_path, synthetic.run(configs, with_inside=True))
+    assert time.process_time() - before < 10
+    assert len(page.encode()) < 3_000_000
