@@ -1,5 +1,5 @@
-"""The median of paired log ratios: its interval from order statistics, which is the sign test turned
-round. Assumes that blocks are independent; nothing about their distribution.
+"""The median of paired log ratios: its interval from order statistics, which is the sign test
+turned round. Assumes that blocks are independent; nothing about their distribution.
 
 Source: Conover, Practical Nonparametric Statistics, 3rd ed., 3.2 (confidence interval for a
 quantile) and 3.4 (sign test); Gibbons and Chakraborti, Nonparametric Statistical Inference, 5.2.
