@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -126,10 +128,13 @@ Finding perf_event_paranoid(const Machine& machine) {
   const int level = *machine.perf_event_paranoid;
   const std::string value = std::to_string(level);
   const std::string cure = "sudo sysctl kernel.perf_event_paranoid=-1";
-  if (machine.root) return {kId, kOk, value, "does not bind root", ""};
+  if (machine.perf_capable) {
+    return {kId, kOk, value, "does not bind this user, who has CAP_PERFMON", ""};
+  }
   if (level >= 2) {
     return {kId, kProblem, value,
-            level > 2 ? "no perf events for this user: counts by the drivers alone"
+            level > 2 ? "no tracepoints and no kernel part in profiles and counters for this user, "
+                        "and with some distributions' kernels no perf events at all"
                       : "no tracepoints and no kernel part in profiles and counters for this user",
             cure};
   }
@@ -169,6 +174,37 @@ Finding pmu(const Machine& machine) {
           machine.virtual_machine
               ? "let the hypervisor pass the PMU through, or use another machine"
               : "load the kernel's PMU driver for this CPU"};
+}
+
+struct InstrumentText {
+  std::string_view id;
+  std::string_view works;
+  std::string_view without;  // what is missing in results
+};
+constexpr InstrumentText kInstruments[] = {
+    {"counters", "--counters counts software events of each thread", "no --counters"},
+    {"profile", "--profile samples stacks, user and kernel", "no --profile"},
+    {"kernel_locks", "--locks sees waits for the kernel's locks",
+     "--locks sees the drivers' own locks alone"},
+    {"off_cpu", "time off the CPU can be told by its reason",
+     "time off the CPU cannot be told by its reason"}};
+
+Finding instrument(const InstrumentProbe& probe, const InstrumentText& text) {
+  if (probe.whole()) return {text.id, kOk, "works", std::string(text.works), ""};
+  if (probe.works) {
+    return {text.id, kNote, "in part",
+            fmt::format("{}, but not {}: {}", text.works, probe.lacks, probe.refusal.reason),
+            probe.refusal.cure};
+  }
+  return {text.id, kNote, "does not work",
+          fmt::format("{}: {}", text.without, probe.refusal.reason), probe.refusal.cure};
+}
+
+void add_instruments(std::vector<Finding>& findings, const Machine& machine) {
+  for (const InstrumentProbe& probe : machine.instruments) {
+    const auto* text = std::ranges::find(kInstruments, probe.id, &InstrumentText::id);
+    if (text != std::end(kInstruments)) findings.push_back(instrument(probe, *text));
+  }
 }
 
 Finding io_uring_disabled(const Machine& machine) {
@@ -211,7 +247,8 @@ Finding tracefs(const Machine& machine) {
   if (!machine.tracefs_readable) {
     return {"tracefs", kNote, machine.tracefs,
             "is not readable for this user: system calls are counted by the drivers",
-            fmt::format("sudo mount -o remount,mode=755 {}, or run as root", machine.tracefs)};
+            fmt::format("sudo mount -o remount,mode=755,gid={} {}, or run as root", getegid(),
+                        machine.tracefs)};
   }
   return {"tracefs", kOk, machine.tracefs, "tracepoints can be counted", ""};
 }
@@ -292,23 +329,25 @@ std::string_view color_of(FindingStatus status) {
 }  // namespace
 
 std::vector<Finding> diagnose(const Machine& machine) {
-  return {kernel(machine),
-          cpus(machine),
-          smt(machine),
-          numa(machine),
-          virtual_machine(machine),
-          governor(machine),
-          turbo(machine),
-          clock_source(machine),
-          steal(machine),
-          load(machine),
-          perf_event_paranoid(machine),
-          kptr_restrict(machine),
-          pmu(machine),
-          tracefs(machine),
-          io_uring_disabled(machine),
-          aio_limit(machine),
-          memlock(machine)};
+  std::vector<Finding> findings{kernel(machine),
+                                cpus(machine),
+                                smt(machine),
+                                numa(machine),
+                                virtual_machine(machine),
+                                governor(machine),
+                                turbo(machine),
+                                clock_source(machine),
+                                steal(machine),
+                                load(machine),
+                                perf_event_paranoid(machine),
+                                kptr_restrict(machine),
+                                pmu(machine),
+                                tracefs(machine)};
+  add_instruments(findings, machine);
+  findings.push_back(io_uring_disabled(machine));
+  findings.push_back(aio_limit(machine));
+  findings.push_back(memlock(machine));
+  return findings;
 }
 
 std::string doctor_text(const std::vector<Finding>& findings, bool color) {

@@ -1,10 +1,8 @@
 #include "bench/machine.h"
 
 #include <fmt/format.h>
-#include <linux/perf_event.h>
 #include <perfmon/pfmlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,16 +109,10 @@ std::vector<std::string> present_pmus() {
 }
 
 int errno_of_cycle_counter() {
-  perf_event_attr attributes{};
-  attributes.size = sizeof attributes;
-  attributes.type = PERF_TYPE_HARDWARE;
-  attributes.config = PERF_COUNT_HW_CPU_CYCLES;
+  perf_event_attr attributes = event_attributes(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
   attributes.exclude_kernel = 1;
   attributes.exclude_hv = 1;
-  const long fd = syscall(SYS_perf_event_open, &attributes, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-  if (fd < 0) return errno;
-  close(int(fd));
-  return 0;
+  return PerfEvent(attributes, 0).refusal().error;
 }
 
 }  // namespace
@@ -166,6 +158,8 @@ void add_process_facts(Machine& machine) {
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
     machine.memlock_bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
   }
+  machine.perf_capable = perf_rights().capable;
+  machine.instruments = probe_instruments();
   machine.pmus = present_pmus();
   machine.cycles_errno = errno_of_cycle_counter();
 }

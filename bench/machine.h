@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure/perf/instruments.h"
 #include "bench/placement.h"
 
 namespace aioscope {
@@ -31,6 +32,8 @@ struct Machine {
 
   // Of this process rather than of files:
   bool root = false;
+  bool perf_capable = false;                   // perf_event_paranoid does not bind it
+  std::vector<InstrumentProbe> instruments;    // what works of them
   std::optional<std::uint64_t> memlock_bytes;  // UINT64_MAX: no limit
   std::vector<std::string> pmus;               // that libpfm4 recognises
   int cycles_errno = 0;                        // of opening a CPU cycle counter; 0: it works

@@ -116,6 +116,8 @@ TEST(Doctor, WhatBindsUsersDoesNotBindRoot) {
   root.write("proc/sys/kernel/io_uring_disabled", "1\n");
   Machine machine = read(root);
   machine.root = true;
+  EXPECT_EQ(finding(machine, "perf_event_paranoid").status, kProblem) << "a container's root";
+  machine.perf_capable = true;
   EXPECT_EQ(finding(machine, "perf_event_paranoid").status, kOk);
   EXPECT_EQ(finding(machine, "io_uring_disabled").status, kOk);
 }
@@ -126,6 +128,22 @@ TEST(Doctor, ACounterThatIsForbiddenIsNotAMissingOne) {
   EXPECT_EQ(finding(machine, "pmu").status, kProblem);
   machine.cycles_errno = ENOENT;
   EXPECT_EQ(finding(machine, "pmu").status, kNote);
+}
+
+TEST(Doctor, SaysOfEachInstrumentWhetherItWorks) {
+  Machine machine;
+  machine.instruments = {{.id = "counters", .works = true},
+                         {.id = "profile",
+                          .works = true,
+                          .lacks = "the kernel's part",
+                          .refusal = {EACCES, "paranoid", "sysctl"}},
+                         {.id = "kernel_locks", .refusal = {0, "no tracefs", "mount"}}};
+  EXPECT_EQ(finding(machine, "counters").status, kOk);
+  EXPECT_EQ(finding(machine, "profile").status, kNote);
+  EXPECT_NE(finding(machine, "profile").meaning.find("not the kernel's part: paranoid"),
+            std::string::npos);
+  EXPECT_EQ(finding(machine, "kernel_locks").value, "does not work");
+  EXPECT_EQ(finding(machine, "kernel_locks").cure, "mount");
 }
 
 TEST(Doctor, ASmallMemlockIsNotedForUsers) {

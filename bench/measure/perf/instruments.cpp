@@ -1,0 +1,83 @@
+#include "bench/measure/perf/instruments.h"
+
+#include <fstream>
+
+#include "bench/measure/perf/perf_ring.h"
+
+namespace aioscope {
+namespace {
+
+constexpr std::size_t kRingBytes = 64 << 10;
+constexpr std::uint64_t kSamplesPerSecond = 1000;
+
+// Opens the event and, when it samples, its ring; not refused when both can be had.
+Refusal try_event(perf_event_attr attributes) {
+  attributes.disabled = 1;
+  const PerfEvent event(attributes, 0);
+  if (!event.is_open()) return event.refusal();
+  if (attributes.sample_period == 0) return {};
+  return PerfRing(event, kRingBytes).refusal();
+}
+
+InstrumentProbe counters() {
+  perf_event_attr clock = event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK);
+  clock.exclude_kernel = 1;
+  InstrumentProbe probe{.id = "counters", .refusal = try_event(clock)};
+  probe.works = probe.refusal.reason.empty();
+  if (!probe.works) return probe;
+  probe.refusal = try_event(event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CONTEXT_SWITCHES));
+  if (!probe.refusal.reason.empty()) probe.lacks = "what happens in the kernel";
+  return probe;
+}
+
+// Addresses in /proc/kallsyms are all 0 for those who may not see them.
+bool kernel_has_names() {
+  std::ifstream file("/proc/kallsyms");
+  std::string address;
+  return file >> address && address.find_first_not_of('0') != std::string::npos;
+}
+
+InstrumentProbe profile() {
+  perf_event_attr attributes = event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK);
+  attributes.freq = 1;
+  attributes.sample_freq = kSamplesPerSecond;
+  attributes.sample_type = PERF_SAMPLE_CALLCHAIN;
+  InstrumentProbe probe{.id = "profile", .refusal = try_event(attributes)};
+  if (probe.refusal.reason.empty()) {
+    probe.works = true;
+    if (kernel_has_names()) return probe;
+    probe.lacks = "names of the kernel's functions";
+    probe.refusal = {0, "the addresses in /proc/kallsyms are hidden",
+                     "sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=-1"};
+    return probe;
+  }
+  attributes.exclude_kernel = 1;
+  probe.works = try_event(attributes).reason.empty();
+  if (probe.works) probe.lacks = "the kernel's part";
+  return probe;
+}
+
+InstrumentProbe tracepoint(std::string_view id, std::string_view name, const Tracefs& tracefs) {
+  InstrumentProbe probe{.id = id};
+  const auto number = tracefs.id(name);
+  if (const auto* refusal = std::get_if<Refusal>(&number)) {
+    probe.refusal = *refusal;
+    return probe;
+  }
+  perf_event_attr attributes =
+      event_attributes(PERF_TYPE_TRACEPOINT, std::get<std::uint64_t>(number));
+  attributes.sample_period = 1;
+  attributes.sample_type = PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW;
+  probe.refusal = try_event(attributes);
+  probe.works = probe.refusal.reason.empty();
+  return probe;
+}
+
+}  // namespace
+
+std::vector<InstrumentProbe> probe_instruments(const Tracefs& tracefs) {
+  return {counters(), profile(), tracepoint("kernel_locks", "lock:contention_begin", tracefs),
+          tracepoint("off_cpu", "sched:sched_switch", tracefs)};
+}
+
+}  // namespace aioscope

@@ -1,0 +1,24 @@
+// Which instruments work here, as this user, tried on the calling thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/measure/perf/perf_event.h"
+#include "bench/measure/perf/tracefs.h"
+
+namespace aioscope {
+
+struct InstrumentProbe {
+  std::string_view id;  // "counters", "profile", "kernel_locks", "off_cpu"
+  bool works = false;   // at least in part
+  std::string lacks;    // what of it does not work; "" when all of it does, or nothing
+  Refusal refusal;      // why not, or not that part
+  bool whole() const { return works && lacks.empty(); }
+};
+
+// Counters without a PMU, a profile with its kernel part and names, tracepoints with their records.
+std::vector<InstrumentProbe> probe_instruments(const Tracefs& tracefs = Tracefs());
+
+}  // namespace aioscope
