@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/driver_selection.h"
+#include "bench/list_counters.h"
 #include "bench/measure/profile/layer_rules.h"
 #include "bench/row.h"
 #include "bench/suite.h"
@@ -201,6 +202,7 @@ std::string list_text(const Registry& registry, const Probe& probe, std::string_
   if (wanted("targets")) sections.push_back(entries_text("Targets", kTargets));
   if (wanted("suites")) sections.push_back(suites_text());
   if (what == "stages") sections.push_back(stages_text(registry));
+  if (what == "counters") sections.push_back(counters_text());
   if (what == "layers") sections.emplace_back(builtin_layer_rules());  // a file of its own
   return fmt::format("{}", fmt::join(sections, "\n"));
 }
@@ -213,6 +215,7 @@ std::string list_json(const Registry& registry, const Probe& probe, std::string_
   if (wanted("targets")) json["targets"] = entries_json(kTargets);
   if (wanted("suites")) json["suites"] = suites_json();
   if (what == "stages") json["stages"] = stages_json(registry);
+  if (what == "counters") json["counters"] = counters_json();
   if (what == "layers") {
     json["layers"] = kLayerNames;
     json["rules"] = builtin_layer_rules();

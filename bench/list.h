@@ -9,9 +9,9 @@
 
 namespace aioscope {
 
-// `what` is "drivers", "workloads", "targets", "suites" or, for all of these, empty; or "stages",
-// which says of each step of a driver what it changes. Drivers are probed. JSON: one object with
-// an array for each kind, schema "aioscope.list/1".
+// `what` is "drivers", "workloads", "targets", "suites" or, for all of these, empty; or "counters",
+// which are tried; or "stages", which says of each step of a driver what it changes. Drivers are
+// probed. JSON: one object with an array for each kind, schema "aioscope.list/1".
 std::string list_text(const Registry& registry, const Probe& probe, std::string_view what);
 std::string list_json(const Registry& registry, const Probe& probe, std::string_view what);
 

@@ -53,6 +53,7 @@ constexpr const char* kListExamples =
     "Examples:\n"
     "  aioscope list\n"
     "  aioscope list stages                  What each patch of kioctx changes, path by path\n"
+    "  aioscope list counters                What --counters can be given, and what works here\n"
     "  aioscope list layers > mine.toml      The rules of --profile, to read and to extend\n"
     "  aioscope list drivers --json | jq '.drivers[] | select(.usable) | .name'";
 
@@ -162,8 +163,8 @@ Color color_of(const std::string& text) {
 }
 
 void check_list_what(const std::string& what) {
-  const std::vector<std::string> known{"drivers", "workloads", "targets",
-                                       "suites",  "stages",    "layers"};
+  const std::vector<std::string> known{"drivers", "workloads", "targets", "suites",
+                                       "stages",  "layers",    "counters"};
   if (what.empty() || std::ranges::find(known, what) != known.end()) return;
   throw UsageError(fmt::format("cannot list '{}'{}", what, suggestion(what, known)));
 }
@@ -197,10 +198,11 @@ struct Parser {
 
     run = command("run", "Measure", kRunExamples);
     add_run_options(*run, given);
-    list = command("list", "List drivers, workloads, targets, suites, stages and layers",
+    list = command("list", "List drivers, workloads, targets, suites, stages, layers, counters",
                    kListExamples);
-    list->add_option("what", line.list_what,
-                     "drivers, workloads, targets, suites (these without it), stages, layers")
+    list->add_option(
+            "what", line.list_what,
+            "drivers, workloads, targets, suites (these without it), stages, layers, counters")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =
