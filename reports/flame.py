@@ -18,6 +18,7 @@ MOST_FRAMES = 1200
 MOST_DEPTH = 96
 REST = "(stacks not kept)"  # of samples that the file has no stacks of
 NAME_CHARACTERS = 120
+OWN_NAMESPACE = "aioscope::"  # which would fill the boxes
 DEEPEST_CHANGE = 0.05  # of the share of the samples, that gets the deepest colour
 
 
@@ -96,7 +97,8 @@ def _svg(root, label, colour_of, says):
         share = frame.samples / root.samples
         colour = colour_of(frame)
         name = units.shorten(frame.name, NAME_CHARACTERS)
-        text = (f'<text x="3" y="12" fill="{_ink(colour)}">{escape(name)}</text>'
+        text = (f'<text x="3" y="12" fill="{_ink(colour)}">'
+                f'{escape(name.removeprefix(OWN_NAMESPACE))}</text>'
                 if share >= LEAST_TEXT_SHARE else "")
         top = height - (depth + 1) * ROW_PIXELS
         out.append(f'<svg x="{100 * first / root.samples:.3f}%" y="{top}" '

@@ -258,21 +258,29 @@ def thread_shares(row):
     return shares
 
 
-WAITS = ("completions", "lock", "other_wait", "preempted")
+WAITS = ("completions", "lock", "other_wait", "unknown", "preempted")
 
 
 def _off_cpu_of(taken):
-    """{wait: share of the time of all threads}, or None where threads are not known."""
-    threads = taken.get("threads") or []
+    """{wait: share of the time of all threads of the harness}, or None where threads are not
+    known."""
+    threads = [thread for thread in taken.get("threads") or [] if not thread.get("of_driver")]
     total = (taken.get("window_ns") or 0) * len(threads)
     if not total:
         return None
-    return {name: sum(thread.get(f"{name}_ns") or 0 for thread in threads) / total
-            for name in WAITS if any(thread.get(f"{name}_ns") is not None for thread in threads)}
+    shares = {name: sum(thread.get(f"{name}_ns") or 0 for thread in threads) / total
+              for name in WAITS if any(thread.get(f"{name}_ns") is not None for thread in threads)}
+    # What a thread waited for in all may be known without what for.
+    waited = sum(thread.get("wait_ns") or 0 for thread in threads) / total
+    known = sum(shares.get(name, 0) for name in ("completions", "lock", "other_wait"))
+    if waited > known:
+        shares["unknown"] = waited - known
+    return shares
 
 
 def off_cpu_shares(row):
-    """({wait: Spread or None}, Spread of their sum or None): shares of the threads' time."""
+    """({wait: Spread or None}, Spread of their sum or None): shares of the time of the harness's
+    threads; those of drivers may sleep for good reasons."""
     shares = [found for taken in _taken(row, "off_cpu") if (found := _off_cpu_of(taken))]
     return ({name: spread(share.get(name) for share in shares) for name in WAITS},
             spread(sum(share.values()) for share in shares))

@@ -177,7 +177,7 @@ def _places(keys):
 
 def _lines(text, most):
     """The text in lines, broken between parts where it can be."""
-    parts = text.replace(" ", "\u00a0").replace(f"\u00a0{SEPARATOR}\u00a0", f" {SEPARATOR} ")
+    parts = text.replace(" ", "\u00a0").replace(f"{SEPARATOR}\u00a0", f"{SEPARATOR} ")
     parts = parts.replace(",\u00a0", ", ")
     return [line.replace("\u00a0", " ") for line in textwrap.wrap(parts, most)]
 

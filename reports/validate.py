@@ -81,7 +81,8 @@ PROFILE = object_of({}, {
 OFF_CPU = object_of({"source": text, "reason": text, "window_ns": integer, "threads": list_of(
     object_of({"name": text, "switches": integer, "completions_ns": optional(integer),
                "lock_ns": optional(integer), "other_wait_ns": optional(integer),
-               "preempted_ns": optional(integer)}))})
+               "preempted_ns": optional(integer)}, {"wait_ns": optional(integer),
+                                                    "of_driver": flag}))})
 KERNEL_LOCKS = object_of({}, {
     "source": text, "reason": text, "lost": quantity, "operations": quantity,
     "sites": list_of(object_of(

@@ -14,13 +14,33 @@ CAPTION = ("CPU time per operation, divided as the samples of the profile were: 
            "right is that of the aio core and of waiting for its locks.")
 KEYS = (Key("user", MUTED, bar=True), Key("kernel", MUTED, bar=True, hatch="//////"))
 HATCH = "//////"
+OTHER = "other"
+LEAST_SHARE = 0.01  # of a row's samples
+
+
+def _shown(profiles):
+    """The layers that are worth a colour; the others are drawn as one."""
+    found = {layer for profile in profiles for layer, samples in profile.layers.items()
+             if sum(samples) >= LEAST_SHARE * profile.samples}
+    return found | {OTHER}
+
+
+def _merged(profile, look):
+    """{layer of `look`: [user samples, kernel samples]}."""
+    merged = {layer: [0, 0] for layer in look}
+    for layer, samples in profile.layers.items():
+        both = merged[layer if layer in look else OTHER]
+        both[0] += samples[0]
+        both[1] += samples[1]
+    return merged
 
 
 def _lane(row, profile, look):
     """Its bars in ns per operation."""
     lane, start = Lane(row.driver), 0.0
+    merged = _merged(profile, look)
     for layer, colour in look.items():
-        user, kernel = profile.layers.get(layer, (0, 0))
+        user, kernel = merged[layer]
         for samples, hatch in ((user, ""), (kernel, HATCH)):
             if samples:
                 end = start + row.cpu_ns_per_op * samples / profile.samples
@@ -41,7 +61,7 @@ def draw(summary):
     sheets = []
     for panel in panels:
         rows = [row for row in panel.measured if profiles.get(row.row.index)]
-        look = layer_styles({layer for row in rows for layer in profiles[row.row.index].layers})
+        look = layer_styles(_shown([profiles[row.row.index] for row in rows]))
         lanes = by_layout(rows, lambda row, look=look: _lane(row, profiles[row.row.index], look))
         samples = sum(profiles[row.row.index].samples for row in rows)
         events = ", ".join(sorted({profiles[row.row.index].event for row in rows} - {""}))

@@ -8,11 +8,12 @@ from .lanes import MOST_LANES, Axis, Bar, Lane, by_layout, lane_sheet
 
 KEY = "off_cpu"
 TITLE = "Off the CPU"
-CAPTION = ("The time of all threads in the window: on a CPU, which is the blank rest, or waiting, "
-           "by what for. The whisker is the least and the most of the waiting in all over the "
-           "repetitions. Waiting for a lock is the part of it that sleeps; spinning is on the CPU.")
+CAPTION = ("The time of the harness's threads in the window: on a CPU, which is the blank rest, or "
+           "waiting, by what for. The whisker is the least and the most of the waiting in all over "
+           "the repetitions. Waiting for a lock is the part of it that sleeps; spinning is on the "
+           "CPU.")
 WORDS = {"completions": "for completions", "lock": "for a lock", "other_wait": "for something else",
-         "preempted": "for a CPU"}
+         "unknown": "for what is not known", "preempted": "for a CPU"}
 
 
 def _lane(row):
@@ -34,10 +35,13 @@ def draw(summary):
                                  lambda row: inside.off_cpu_shares(row)[1] is not None)
     if not panels:
         return inside.no_off_cpu(summary.measured)
-    keys = tuple(Key(WORDS[name], colour, bar=True) for name, colour in WAITS.items())
     sheets = []
     for panel in panels:
         rows = [row for row in panel.measured if inside.off_cpu_shares(row)[1] is not None]
+        used = {name for row in rows for name, part in inside.off_cpu_shares(row)[0].items()
+                if part}
+        keys = tuple(Key(WORDS[name], colour, bar=True) for name, colour in WAITS.items()
+                     if name in used)
         words = Words(f"Off the CPU, {panel.title}", panel.parameters,
                       footer(summary.run) + more_panels(left_out), keys)
         sheets.append(lane_sheet(

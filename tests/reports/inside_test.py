@@ -108,6 +108,11 @@ def test_time_off_the_cpu_is_of_all_threads():
     parts, whole = inside.off_cpu_shares(row_of({"off_cpu": taken}))
     assert parts["completions"].value == 0.1 and parts["lock"].value == 0.15
     assert parts["other_wait"] is None and whole.value == pytest.approx(0.35)
+    # What a thread waited for may be unknown; threads of drivers sleep for good reasons.
+    taken["threads"] = [{**thread(None, 0), "completions_ns": None, "wait_ns": 500},
+                        {**thread(0, 0), "of_driver": True, "wait_ns": 900}]
+    parts, whole = inside.off_cpu_shares(row_of({"off_cpu": taken}))
+    assert parts["unknown"].value == 0.5 and whole.value == 0.5
     refused = {"source": "", "reason": "no tracepoints", "window_ns": 0, "threads": []}
     row = row_of({"off_cpu": refused})
     assert inside.off_cpu_shares(row)[1] is None
