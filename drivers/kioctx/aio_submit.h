@@ -1,6 +1,9 @@
 // Submitting.
 #pragma once
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
 #include <new>
 
 #include "drivers/kioctx/aio_slots.h"
@@ -83,21 +86,30 @@ int Kioctx<S>::start_request(Request& req, [[maybe_unused]] KiocbBatch& batch) {
   return 0;
 }
 
+// The most that one request transfers; the kernel's MAX_RW_COUNT.
+inline constexpr std::uint32_t kMaxRwCount = INT32_MAX & ~(kPageSize - 1);
+
+// Offsets are signed, and so is the end of what is transferred: rw_verify_area.
+inline int rw_verify_area(const Iocb& iocb) {
+  const bool beyond = iocb.offset > std::uint64_t{INT64_MAX} - std::min(iocb.nbytes, kMaxRwCount);
+  return beyond ? EINVAL : 0;
+}
+
 template <Stage S>
 int Kioctx<S>::aio_setup_iocb(Request& req, const Iocb& iocb) {
   req.ki_buf = iocb.buf;
   req.ki_pos = iocb.offset;
-  req.ki_nbytes = iocb.nbytes;
+  req.ki_nbytes = std::min(iocb.nbytes, kMaxRwCount);
   req.ki_user_data.store(iocb.data, std::memory_order_relaxed);
   switch (iocb.opcode) {
     case IocbCommand::kPread:
       req.ki_write = false;
       req.ki_retry = req.ki_filp->f_op->aio_read;
-      return 0;
+      return rw_verify_area(iocb);
     case IocbCommand::kPwrite:
       req.ki_write = true;
       req.ki_retry = req.ki_filp->f_op->aio_write;
-      return 0;
+      return rw_verify_area(iocb);
     case IocbCommand::kNoop:
       req.ki_retry = [](Kiocb*) -> std::int64_t { return 0; };
       return 0;

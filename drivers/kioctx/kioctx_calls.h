@@ -32,7 +32,9 @@ class FoundIoctx {
 
 template <Stage S>
 int Aio<S>::io_setup(std::uint32_t nr_events, AioContextId* id) {
-  if (nr_events == 0 || nr_events > kMaxEvents) return -EINVAL;
+  // Of the ring that is made.
+  const std::uint32_t most = S.percpu_reqs_available ? kMaxEvents / 2 : kMaxEvents;
+  if (nr_events == 0 || nr_events > most) return -EINVAL;
   Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
   *id = ctx->id();
   ctx->put_ioctx();

@@ -1,0 +1,59 @@
+// The two sides of the comparison: the kernel's contexts, and ours.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "drivers/kioctx/kioctx.h"
+#include "drivers/kioctx/ring.h"
+#include "tests/drivers/kioctx/differential/sequence.h"
+
+namespace aioscope::kioctx {
+
+inline constexpr std::uint32_t kBufferBytes = 4096;
+inline constexpr std::uint64_t kBuffers = 2048;  // a request has one of its own until it is reaped
+
+// A request with its place in memory.
+struct PlacedRequest {
+  RequestSpec spec;
+  std::uint64_t tag = 0;
+  std::byte* buffer = nullptr;
+};
+
+// The five calls with the return values of the system calls: 0 or a count, or -errno. What an
+// implementation's interface cannot say is not asked: a NULL in the array of iocbs, a reserved
+// field, an eventfd, an array of events that is not there.
+class World {
+ public:
+  World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+  virtual ~World();
+
+  virtual std::int64_t io_setup(std::uint32_t nr, std::uint64_t& id) = 0;
+  virtual std::int64_t io_submit(std::uint64_t id, std::span<const PlacedRequest> requests) = 0;
+  // timeout_ns: -1 none.
+  virtual std::int64_t io_getevents(std::uint64_t id, std::uint32_t min, std::span<IoEvent> events,
+                                    std::int64_t timeout_ns) = 0;
+  virtual std::int64_t io_cancel(std::uint64_t id, std::uint64_t tag) = 0;
+  virtual std::int64_t io_destroy(std::uint64_t id) = 0;
+  // Of a context that is there.
+  virtual AioRing& ring(std::uint64_t id) = 0;
+
+  std::byte* buffer(std::uint64_t tag);
+
+ protected:
+  int descriptor(TargetFile file) const;  // -1 for kNotOpen
+
+ private:
+  int null_, zero_, real_;
+  std::byte* buffers_;
+};
+
+std::unique_ptr<World> kernel_world();
+std::unique_ptr<World> kioctx_world(const StageCalls& stage);
+
+}  // namespace aioscope::kioctx
