@@ -62,6 +62,14 @@ struct DriverCountsMeasurement {
   std::optional<std::uint64_t> wakeups;
 };
 
+// Who pays for an operation. NaN where no call was timed: without latency, or in a short window.
+struct LatencySplit {
+  double submit_call_ns_per_op = 0;  // time in submit calls over the operations they accepted
+  double in_flight_ns_per_op = 0;    // from the return of the submit call until reaped
+  double reap_call_ns_per_op = 0;    // time in reap calls, waiting included, over what they reaped
+  std::uint64_t calls_timed = 0;
+};
+
 struct Measurement {
   std::string setup;  // what Context::setup() said, of the first context
   std::uint32_t threads = 0;
@@ -83,6 +91,7 @@ struct Measurement {
 
   LatencyHistogram latency;  // submit (or the intended start, open loop) to reaped
   std::string latency_mode;  // "full", "sampled", "off"
+  LatencySplit latency_split;
 
   // Of the whole process in the window, so that a driver's own threads count; the runner's part,
   // which only sleeps and looks, is in it and small.

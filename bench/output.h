@@ -12,6 +12,7 @@ struct TableOptions {
   bool color = false;     // by ANSI escapes
   bool locks = false;     // a second table, of what the drivers count of themselves
   bool counters = false;  // one of what was counted of each thread
+  bool split = false;     // one of who pays: submit call, in flight, reap call
 };
 
 // An aligned table: rows grouped by target and workload, then what they warn of and what was

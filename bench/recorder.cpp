@@ -55,7 +55,8 @@ std::string options_json(const RunOptions& options) {
               {"baseline", options.baseline},
               {"locks", options.locks},
               {"counters", options.counters},
-              {"counters_best_effort", options.counters_best_effort}}
+              {"counters_best_effort", options.counters_best_effort},
+              {"split", options.split}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -69,6 +70,11 @@ std::vector<DescribedRow> describe(const Plan& plan, const RunRequest& request) 
                     .command = row_command(planned.row, plan, request.run, externals)});
   }
   return rows;
+}
+
+TableOptions in_color(TableOptions options, bool color) {
+  options.color = color;
+  return options;
 }
 
 }  // namespace
@@ -130,7 +136,9 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
       command_(std::move(command)),
       host_(host_json(machine)),
       summary_(describe(plan, request), plan.baseline),
-      locks_(request.run.locks),
+      table_{.locks = request.run.locks,
+             .counters = !plan.counters.empty(),
+             .split = request.run.split},
       instruments_(instruments_of(request.run)),
       self_cost_(state_directory(), host_["fingerprint"]),
       prices_(self_cost_.load()) {
@@ -224,9 +232,7 @@ std::string Recorder::text(bool color) const {
   if (streams_) return {};
   switch (format_) {
     case Format::kTable:
-      return table_text(summary_,
-                        {.color = color, .locks = locks_, .counters = !plan_.counters.empty()}) +
-             looking_text(instruments_, prices_);
+      return table_text(summary_, in_color(table_, color)) + looking_text(instruments_, prices_);
     case Format::kCsv:
       return csv_text(summary_);
     case Format::kGbench:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/machine.h"
+#include "bench/output.h"
 #include "bench/result.h"
 #include "bench/self_cost.h"
 #include "bench/session.h"
@@ -49,7 +50,7 @@ class Recorder final : public SessionSink {
   nlohmann::ordered_json host_;
   std::vector<std::unique_ptr<ResultWriter>> writers_;
   Summary summary_;
-  const bool locks_;
+  const TableOptions table_;
   const std::vector<InstrumentUse> instruments_;
   const SelfCostStore self_cost_;
   std::vector<LookingPrice> prices_;

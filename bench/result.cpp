@@ -48,6 +48,13 @@ Json latency_json(const LatencyHistogram& latency) {
           {"buckets", std::move(buckets)}};
 }
 
+Json latency_split_json(const LatencySplit& split) {
+  return {{"submit_call_ns_per_op", number(split.submit_call_ns_per_op)},
+          {"in_flight_ns_per_op", number(split.in_flight_ns_per_op)},
+          {"reap_call_ns_per_op", number(split.reap_call_ns_per_op)},
+          {"calls_timed", split.calls_timed}};
+}
+
 Json thread_json(const ThreadMeasurement& thread) {
   return {{"role", thread_role_name(thread.role)},
           {"cpu", thread.cpu},
@@ -188,6 +195,7 @@ Json measurement_json(const Measurement& m) {
           {"fairness_min_max", number(m.fairness_min_max)},
           {"latency_mode", m.latency_mode},
           {"latency", latency_json(m.latency)},
+          {"latency_split", latency_split_json(m.latency_split)},
           {"cpu_user_ns_per_op", number(m.cpu_user_ns_per_op)},
           {"cpu_system_ns_per_op", number(m.cpu_system_ns_per_op)},
           {"context_switches_per_op", number(m.context_switches_per_op)},

@@ -438,6 +438,7 @@ class Repetition {
       result_.thread[i] = thread;
     }
     result_.counters = sum_counters(settings_.counters, thread_counters_, window_operations);
+    collect_latency_split();
     collect_driver_counts(window_operations);
     if (result_.system_calls_source == "driver") {
       result_.system_calls_per_op = double(driver_calls) / double(window_operations);
@@ -447,6 +448,26 @@ class Repetition {
     } else {
       result_.migrations_reason = "the kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)";
     }
+  }
+
+  // Sums of all threads: on a shared context those that submit and those that reap are others.
+  void collect_latency_split() {
+    Meter::TimedCalls submits, reaps;
+    for (const auto& meter : rig_->meters) {
+      submits.add(meter->measured_submits());
+      reaps.add(meter->measured_reaps());
+    }
+    double in_flight_ns = 0, in_flight = 0;
+    for (const auto& lane : rig_->lanes) {
+      in_flight_ns += double(lane->in_flight_ns());
+      in_flight += double(lane->in_flight_timed());
+    }
+    // 0 over 0 is NaN: null in the files.
+    result_.latency_split = {
+        .submit_call_ns_per_op = double(submits.ns) / double(submits.operations),
+        .in_flight_ns_per_op = in_flight_ns / in_flight,
+        .reap_call_ns_per_op = double(reaps.ns) / double(reaps.operations),
+        .calls_timed = submits.calls + reaps.calls};
   }
 
   void collect_driver_counts(std::uint64_t window_operations) {

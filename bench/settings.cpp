@@ -175,6 +175,8 @@ constexpr RunOptionSpec kSpecs[] = {
     {"observe", "LIST", "Rows looked at by: asked (all that are on), off, counters, profile, locks",
      kHow, Place::kRow, true,
      [](RunOptions& o, Values v) { o.rows.observe = each(v, observe_of); }},
+    {"split", "", "Also a table of the time in submit calls, in flight and in reap calls", kHow,
+     Place::kRun, false, [](RunOptions& o, Values v) { o.split = parse_bool(v[0]); }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 

@@ -61,6 +61,7 @@ struct RunOptions {
   bool locks = false;                 // show what drivers count of themselves
   std::vector<std::string> counters;  // by name, "default" for several
   bool counters_best_effort = false;
+  bool split = false;  // show who pays for an operation
   // Of the command line alone:
   std::string suite;
   bool allow_destructive = false;

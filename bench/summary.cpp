@@ -30,6 +30,20 @@ void summarise_system_calls(RowSummary& row) {
   });
 }
 
+void summarise_split(RowSummary& row) {
+  for (const auto member :
+       {&LatencySplit::submit_call_ns_per_op, &LatencySplit::in_flight_ns_per_op,
+        &LatencySplit::reap_call_ns_per_op}) {
+    row.split.*member = median_of(row.repetitions, [member](const RepetitionFigures& figures) {
+      return figures.split.*member;
+    });
+  }
+  row.split.calls_timed = 0;
+  for (const RepetitionFigures& figures : row.repetitions) {
+    row.split.calls_timed += figures.split.calls_timed;
+  }
+}
+
 void add_counts(std::optional<DriverCountsMeasurement>& sum,
                 const std::optional<DriverCountsMeasurement>& more) {
   if (!more) return;
@@ -85,6 +99,7 @@ void summarise(RowSummary& row) {
   row.fairness_jain = median_of(repetitions, [](const Figures& f) { return f.fairness_jain; });
   summarise_system_calls(row);
   summarise_counters(row);
+  summarise_split(row);
   for (const Figures& figures : repetitions) add_counts(row.counts, figures.counts);
   row.spread = kNaN;
   if (repetitions.size() > 1) {
@@ -165,7 +180,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .latency_p999_ns = supported_percentile_ns(m.latency, 0.999),
        .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN,
        .counts = m.driver_counts,
-       .counters = m.counters});
+       .counters = m.counters,
+       .split = m.latency_split});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;

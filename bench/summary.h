@@ -29,6 +29,7 @@ struct RepetitionFigures {
   double latency_max_ns = 0;
   std::optional<DriverCountsMeasurement> counts;
   std::vector<CounterMeasurement> counters;
+  LatencySplit split;
 };
 
 // Of an operation; NaN where the driver does not count it.
@@ -71,6 +72,7 @@ struct RowSummary {
   double vs_baseline = 0;    // median over that of the same row with the baseline's driver
   std::vector<CounterSummary> counters;           // those asked for, in their order
   std::optional<DriverCountsMeasurement> counts;  // sums over the repetitions
+  LatencySplit split;                             // medians; the calls of all repetitions
 
   bool oversubscribed = false;
   bool unsteady = false;  // in at least half of the repetitions

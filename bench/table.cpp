@@ -112,6 +112,7 @@ class Table {
       make_columns();
       out += shared_parameters() + "\n\n" + body() + legend();
       if (options_.counters) out += counters();
+      if (options_.split) out += split();
       if (options_.locks) out += locks();
     }
     return out + warnings() + skipped();
@@ -252,6 +253,24 @@ class Table {
       text += fmt::format("not counted: {}: {}\n", names, reason);
     }
     return text.empty() ? text : "\n" + text;
+  }
+
+  // Who pays for an operation.
+  std::string split() {
+    columns_.clear();
+    make_head();
+    const auto add_time = [&](const char* title, const char* unit, double LatencySplit::*figure) {
+      add(title, unit, false,
+          [&](std::size_t i) { return duration_text(summaries_[i].split.*figure); });
+    };
+    add_time("submit call", "/op", &LatencySplit::submit_call_ns_per_op);
+    add_time("in flight", "/op", &LatencySplit::in_flight_ns_per_op);
+    add_time("reap call", "/op", &LatencySplit::reap_call_ns_per_op);
+    add("calls", "timed", false,
+        [&](std::size_t i) { return fmt::format("{}", summaries_[i].split.calls_timed); });
+    return "\nWho pays; calls wait for other threads in some drivers, reap calls for "
+           "completions:\n\n" +
+           body();
   }
 
   // The table of what drivers count, and for a few rows their lock sites one by one.

@@ -54,7 +54,8 @@ Lane::Lane(const Row& row, LatencyMode latency, const LaneOptions& options)
       requests_(row.batch),
       prototype_(make_prototype()),
       plain_(!verify_ && block_count_ == 0 && row.operation != Operation::kMixed &&
-             row.operation != Operation::kNop) {
+             row.operation != Operation::kNop),
+      returned_ns_(row.depth) {
   if (options.rate_per_s > 0) arrivals_.emplace(options.rate_per_s, row.arrival, random_.next());
   // The slot with the lowest number is on top.
   for (std::uint32_t i = 0; i < row.depth; ++i) free_[i] = row.depth - 1 - i;
@@ -176,6 +177,28 @@ std::uint64_t Lane::next_offset() {
   return block * row_.block_size;
 }
 
+void Lane::begin_timed_call() {
+  for (Request& request : std::span(requests_).subspan(pending_begin_, pending().size())) {
+    request.tag |= TagLayout::kTimed;
+    slots_[tag_slot(request.tag)].tag = request.tag;
+    returned_ns_[tag_slot(request.tag)] = 0;
+  }
+}
+
+void Lane::end_timed_call(std::uint32_t accepted_count, std::int64_t now_ns) {
+  for (const Request& request : pending().first(accepted_count)) {
+    returned_ns_[tag_slot(request.tag)] = now_ns;
+  }
+}
+
+void Lane::note_in_flight(std::uint32_t slot, std::int64_t reaped_ns) {
+  const std::int64_t returned_ns = returned_ns_[slot];
+  if (!recording_ || returned_ns == 0) return;
+  // On a shared context it may be reaped before the submit call returns.
+  in_flight_ns_ += std::uint64_t(std::max<std::int64_t>(0, reaped_ns - returned_ns));
+  ++in_flight_timed_;
+}
+
 void Lane::drop_pending() {
   for (const Request& request : pending()) {
     slots_[tag_slot(request.tag)].tag = 0;
@@ -191,6 +214,7 @@ void Lane::flush_latency() {
 
 void Lane::start_recording() {
   latency_.reset();
+  in_flight_ns_ = in_flight_timed_ = 0;
   run_length_ = 0;
   recording_ = true;
 }

@@ -63,6 +63,9 @@ class Lane {
   std::span<const Request> pending() const {
     return std::span(requests_).subspan(pending_begin_, pending_end_ - pending_begin_);
   }
+  // Around a submit call that is timed, before accepted(). Cold.
+  void begin_timed_call();
+  void end_timed_call(std::uint32_t accepted_count, std::int64_t now_ns);
   void accepted(std::uint32_t count) {
     pending_begin_ += count;
     in_flight_ += count;
@@ -80,6 +83,8 @@ class Lane {
     --in_flight_;
     ++completed_;
     if ((tag & TagLayout::kStamped) != 0) note_latency(reaped_ns - slots_[slot].issued_ns);
+    if ((tag & TagLayout::kTimed) != 0) [[unlikely]]
+      note_in_flight(slot, reaped_ns);
     if (verify_) [[unlikely]]
       verify(slot, tag);
   }
@@ -114,6 +119,9 @@ class Lane {
   std::uint64_t verified() const { return verified_; }
   std::uint64_t late_starts() const { return late_starts_; }
   const LatencyHistogram& latency() const { return latency_; }
+  // From the return of a timed submit call to the reaping, of the operations it submitted.
+  std::uint64_t in_flight_ns() const { return in_flight_ns_; }
+  std::uint64_t in_flight_timed() const { return in_flight_timed_; }  // operations
   const Arena& arena() const { return arena_; }
 
   // Reads back every block that was written and compares it; the number that were checked. Throws
@@ -142,6 +150,7 @@ class Lane {
     run_latency_ns_ = latency_ns;
     ++run_length_;
   }
+  void note_in_flight(std::uint32_t slot, std::int64_t reaped_ns);
   void flush_latency();
   void verify(std::uint32_t slot, Tag tag);
   [[noreturn]] void throw_unexpected(Tag tag) const;
@@ -179,6 +188,10 @@ class Lane {
   std::uint64_t run_latency_ns_ = 0;  // equal latencies of a batch are recorded at once
   std::uint64_t run_length_ = 0;
   LatencyHistogram latency_;
+
+  std::vector<std::int64_t> returned_ns_;  // of the timed call, per slot; 0: an untimed one
+  std::uint64_t in_flight_ns_ = 0;
+  std::uint64_t in_flight_timed_ = 0;
 
   std::vector<std::uint64_t> offsets_;  // of each slot; only to verify
   std::vector<bool> written_;           // per block of the target; only to verify

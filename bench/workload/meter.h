@@ -17,6 +17,26 @@ namespace aioscope {
 // sees the phase change, so that its counts and its CPU time cover the same interval.
 class alignas(64) Meter {
  public:
+  // Sums over the timed calls; see CallSampler.
+  struct TimedCalls {
+    std::uint64_t calls = 0;
+    std::uint64_t ns = 0;
+    std::uint64_t operations = 0;  // accepted, or reaped
+
+    void add(std::int64_t elapsed_ns, std::uint64_t count) {
+      ++calls;
+      ns += std::uint64_t(elapsed_ns);
+      operations += count;
+    }
+    void add(const TimedCalls& more) {
+      calls += more.calls;
+      ns += more.ns;
+      operations += more.operations;
+    }
+    TimedCalls operator-(const TimedCalls& earlier) const {
+      return {calls - earlier.calls, ns - earlier.ns, operations - earlier.operations};
+    }
+  };
   struct Counts {
     std::uint64_t operations = 0;
     std::uint64_t bytes = 0;
@@ -24,6 +44,8 @@ class alignas(64) Meter {
     std::uint64_t short_submits = 0;
     std::uint64_t reap_calls = 0;
     std::uint64_t system_calls = 0;
+    TimedCalls timed_submits;
+    TimedCalls timed_reaps;
   };
   Counts counts;
 
@@ -55,6 +77,8 @@ class alignas(64) Meter {
   // After the thread has ended: what it did within the window.
   ThreadMeasurement measured() const;
   std::uint64_t measured_bytes() const { return end_.bytes - begin_.bytes; }
+  TimedCalls measured_submits() const { return end_.timed_submits - begin_.timed_submits; }
+  TimedCalls measured_reaps() const { return end_.timed_reaps - begin_.timed_reaps; }
   // What the driver counted of this thread in the window; empty for one that does not count.
   DriverCounts measured_driver_counts() const;
 

@@ -11,16 +11,19 @@ namespace aioscope {
 //   62..48  submitter
 //   47      the request writes
 //   46      the request carries a time stamp
-//   45..20  generation of the slot, from 1: a tag is not used again for 2^26 - 1 uses of its slot
+//   45      the request was submitted by a timed call
+//   44..20  generation of the slot, from 1: a tag is not used again for 2^25 - 1 uses of its slot
 //   19..0   slot
 struct TagLayout {
   static constexpr unsigned kSlotBits = 20;
-  static constexpr unsigned kGenerationBits = 26;
+  static constexpr unsigned kGenerationBits = 25;
   static constexpr std::uint32_t kMostSlots = 1u << kSlotBits;
   static constexpr std::uint32_t kMostSubmitters = 1u << 15;
   static constexpr std::uint32_t kGenerations = (1u << kGenerationBits) - 1;
+  static constexpr std::uint64_t kTimed = 1ull << 45;
   static constexpr std::uint64_t kStamped = 1ull << 46;
   static constexpr std::uint64_t kWrites = 1ull << 47;
+  static constexpr std::uint64_t kWantsTime = kTimed | kStamped;  // when it is reaped
   static constexpr unsigned kSubmitterShift = 48;
 };
 

@@ -58,6 +58,14 @@ TEST(Table, IsAligned) {
   EXPECT_EQ(ends[0], ends[1]);
 }
 
+TEST(Table, ShowsWhoPaysWhenAsked) {
+  EXPECT_EQ(table_text(sample_summary(), {}).find("submit call"), std::string::npos);
+  const std::string text = table_text(sample_summary(), {.split = true});
+  EXPECT_NE(text.find("submit call"), std::string::npos) << text;
+  EXPECT_NE(text.find("1.99 ms"), std::string::npos) << text;
+  EXPECT_NE(text.find("90.2 ns"), std::string::npos) << text;
+}
+
 TEST(Table, ShowsCountsOfDriversWhenAsked) {
   EXPECT_EQ(table_text(sample_summary(), {}).find("shared RMW"), std::string::npos);
   const std::string text = table_text(sample_summary(), {.locks = true});

@@ -53,6 +53,10 @@ Measurement sample_measurement() {
   m.fairness_min_max = 0.9;
   for (std::uint64_t i = 0; i < 40'000; ++i) m.latency.record(1'000'000 + i * 50);
   m.latency_mode = "full";
+  m.latency_split = {.submit_call_ns_per_op = 150.5,
+                     .in_flight_ns_per_op = 1'990'000,
+                     .reap_call_ns_per_op = 90.25,
+                     .calls_timed = 22'000};
   m.cpu_user_ns_per_op = 512.5;
   m.cpu_system_ns_per_op = 8000;
   m.context_switches_per_op = 0.75;

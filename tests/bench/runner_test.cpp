@@ -271,5 +271,35 @@ TEST(Runner, ACounterThatAThreadCannotHaveFailsTheRepetitionUnlessBestEffort) {
   EXPECT_NE(m.counters[0].reason.find("perf_event_open"), std::string::npos);
 }
 
+TEST(Runner, SplitsTheLatency) {
+  Row row = null_row(Workload::kPerThread, 1);
+  row.latency = LatencyMode::kFull;
+  const Measurement own = measure(row);
+  const LatencySplit& split = own.latency_split;
+  // Every call of the window.
+  EXPECT_NEAR(double(split.calls_timed),
+              double(own.thread[0].submit_calls + own.thread[0].reap_calls),
+              0.01 * double(split.calls_timed));
+  EXPECT_GT(split.submit_call_ns_per_op, 0);
+  EXPECT_GT(split.reap_call_ns_per_op, 0);
+  EXPECT_GT(split.in_flight_ns_per_op, 0);
+  EXPECT_LE(split.in_flight_ns_per_op, own.latency.mean_ns());
+
+  row.latency = LatencyMode::kSampled;
+  const Measurement sampled = measure(row);
+  EXPECT_GT(sampled.latency_split.calls_timed, 0u);
+  EXPECT_LT(sampled.latency_split.calls_timed, sampled.thread[0].submit_calls);
+
+  // Submitters and reapers are other threads.
+  EXPECT_GT(measure(null_row(Workload::kShared, 2)).latency_split.in_flight_ns_per_op, 0);
+
+  row.latency = LatencyMode::kOff;
+  const Measurement off = measure(row);
+  EXPECT_EQ(off.latency_split.calls_timed, 0u);
+  EXPECT_TRUE(std::isnan(off.latency_split.submit_call_ns_per_op));
+  EXPECT_TRUE(std::isnan(off.latency_split.in_flight_ns_per_op));
+  EXPECT_TRUE(std::isnan(off.latency_split.reap_call_ns_per_op));
+}
+
 }  // namespace
 }  // namespace aioscope

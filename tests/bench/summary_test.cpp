@@ -99,6 +99,23 @@ TEST(Summary, AddsCountsOfRepetitionsBySite) {
   EXPECT_TRUE(std::isnan(counts.shared_rmw));
 }
 
+TEST(Summary, TakesTheMedianSplitOfTheRepetitions) {
+  Summary summary({DescribedRow{}});
+  Measurement m;
+  for (const double ns : {10.0, 30.0, 20.0}) {
+    m.latency_split = {.submit_call_ns_per_op = ns,
+                       .in_flight_ns_per_op = 100 * ns,
+                       .reap_call_ns_per_op = std::nan(""),
+                       .calls_timed = 7};
+    summary.add(0, 0, m);
+  }
+  const LatencySplit split = summary.rows()[0].split;
+  EXPECT_DOUBLE_EQ(split.submit_call_ns_per_op, 20);
+  EXPECT_DOUBLE_EQ(split.in_flight_ns_per_op, 2000);
+  EXPECT_TRUE(std::isnan(split.reap_call_ns_per_op));
+  EXPECT_EQ(split.calls_timed, 21u);
+}
+
 TEST(Summary, PrefersTracedSystemCalls) {
   Summary summary(two_rows_and_their_price());
   summary.add(0, 0, measured(100, 400));

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "bench/runner.h"
+#include "bench/workload/call_sampler.h"
 
 namespace aioscope {
 namespace {
@@ -197,6 +198,51 @@ TEST(Arrivals, KeepTheirRate) {
     for (int i = 0; i < 100'000; ++i) arrivals.advance();
     EXPECT_NEAR(double(arrivals.next_ns()), 1e8, 2e6);
   }
+}
+
+TEST(Lane, TimesFromTheReturnOfTheCallToTheReaping) {
+  const Row row = small_row();
+  Lane lane(row, LatencyMode::kFull, {});
+  lane.start_recording();
+  lane.prepare();
+  lane.begin_timed_call();
+  std::vector<Tag> tags;
+  for (const Request& request : lane.pending()) tags.push_back(request.tag);
+  lane.end_timed_call(3, 1'000);
+  lane.accepted(3);  // the fourth goes with a call of its own
+  lane.accepted(1);
+  lane.complete(tags[0], 1'100);
+  lane.complete(tags[1], 1'300);
+  lane.complete(tags[2], 900);  // on a shared context it may come before the call returns
+  lane.complete(tags[3], 50'000);
+  lane.end_batch();
+  EXPECT_EQ(lane.in_flight_timed(), 3u);
+  EXPECT_EQ(lane.in_flight_ns(), 400u);
+  lane.start_recording();  // the window begins
+  EXPECT_EQ(lane.in_flight_timed(), 0u);
+}
+
+TEST(CallSampler, GivesEachCallTheSameChance) {
+  constexpr int kCalls = 100'000;
+  const auto timed = [](LatencyMode latency, std::uint32_t batch) {
+    CallSampler sampler(latency, batch, 1);
+    std::vector<int> calls;
+    for (int call = 1; call <= kCalls; ++call) {
+      if (!sampler.due(std::uint64_t(call))) continue;
+      calls.push_back(call);
+      sampler.advance(std::uint64_t(call));
+    }
+    return calls;
+  };
+  EXPECT_EQ(timed(LatencyMode::kFull, 1).size(), std::size_t(kCalls));
+  EXPECT_EQ(timed(LatencyMode::kOff, 1).size(), std::size_t(0));
+  EXPECT_EQ(timed(LatencyMode::kSampled, 256).size(), std::size_t(kCalls));
+  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 32).size()), kCalls / 8, kCalls / 100);
+  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 1).size()), kCalls / 256, kCalls / 1000);
+  std::set<int> distances;
+  const std::vector<int> calls = timed(LatencyMode::kSampled, 1);
+  for (std::size_t i = 1; i < calls.size(); ++i) distances.insert(calls[i] - calls[i - 1]);
+  EXPECT_GT(distances.size(), 100u);  // no step to march in
 }
 
 }  // namespace
