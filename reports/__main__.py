@@ -18,7 +18,8 @@ EXIT_IO = 5
 
 EPILOG = """examples:
   aioscope report quick.jsonl -o quick.html
-  aioscope report before.jsonl after.jsonl -o both.html
+  aioscope report before.jsonl after.jsonl -o both.html    the second against the first
+  aioscope report gate.json new.jsonl -o gate.html         a gate's verdict, and what it is about
   aioscope report figure quick.jsonl --figure throughput -o throughput.svg
 
 exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 5 input or output
@@ -34,7 +35,8 @@ def _page_parser():
         prog="aioscope report", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Make one HTML page, which needs nothing else, of result files.")
-    parser.add_argument("results", metavar="RESULT", nargs="+", help="a result file, plain or gzip")
+    parser.add_argument("results", metavar="RESULT", nargs="+", help="a result file, plain or gzip, or a gate.json; results beyond the first "
+                             "are compared with it")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help="the page; without it the name of the first RESULT with .html; - for "
                              "standard output")

@@ -10,6 +10,10 @@ from .sheet import SEPARATOR
 from .table import Cell, Column, Table, quantity
 
 MOST_ROWS = 1000
+NOT_PAIRED = (" The interval is of the repetitions alone, with the confidence that the table "
+              "states: perhaps is where they lie apart but are too few to be sure of 95 % over all "
+              "rows. What differs from one run to the next it does not see. 'aioscope gate' "
+              "measures both in turns, knows the noise of this host, and decides.")
 NO_PAIR = "the two runs have no row of the same name"
 
 
@@ -18,9 +22,7 @@ def _footer(comparison):
 
 
 def _forest(comparison, prefix):
-    section = Section("forest", "What changed", forest.CAPTION + " Without a calibration of this "
-                      "host there is no band: the interval only says whether the repetitions of "
-                      "the two runs overlap. 'aioscope gate' measures both in turns and decides.")
+    section = Section("forest", "What changed", forest.CAPTION + NOT_PAIRED)
     sheets = [forest.sheet_of(f"{name}, new over base", f"{len(effects)} rows", _footer(comparison),
                               effects)
               for name, effects in comparison.effects.items() if effects]
@@ -40,9 +42,10 @@ def _changes(comparison):
             rows.append([Cell(effect.row, kind="code"), Cell(name),
                          quantity(effect.ratio, units.ratio, bold=True),
                          Cell(f"{units.ratio(effect.low)} to {units.ratio(effect.high)}",
-                              effect.high - effect.low), Cell(effect.verdict)])
+                              effect.high - effect.low),
+                         quantity(effect.confidence, units.percent), Cell(effect.verdict)])
     columns = [Column("Row", "wide"), Column("Metric", "text"), Column("New over base"),
-               Column("Interval"), Column("Verdict", "text")]
+               Column("Interval"), Column("Confidence"), Column("Verdict", "text")]
     return [Table("Changes", columns, rows[:MOST_ROWS],
                   folded=f"Each of {len(rows)} changes")] if rows else []
 

@@ -1,10 +1,13 @@
 """Rows of one run against the same rows of another, for the page; in words and as effects that a
 forest plot shows."""
 
-import statistics
+import math
 from dataclasses import dataclass
 
 from . import environment
+from .statistics.unpaired import shift
+
+FAMILYWISE = 0.05  # chance that any row of the same program is called better or worse
 
 # What must be alike for a difference to be the program's.
 DECISIVE = ("Kernel", "CPU", "CPUs usable", "Governors", "aioscope build type",
@@ -25,6 +28,7 @@ class Effect:
     verdict: str
     margin: object = None  # what is allowed, as a part of 1
     noise: object = None  # how far the same code strays from itself, as a part of 1
+    confidence: object = None  # of [low, high]
 
 
 @dataclass
@@ -49,25 +53,25 @@ def _values(row, metric):
     return [value for value in found if value]
 
 
-def _verdict(low, high, more_is_better):
-    if low <= 1 <= high:
-        return "within the repetitions"
-    return "better" if (low > 1) == more_is_better else "worse"
+def _verdict(found, more_is_better):
+    if found.low <= 0 <= found.high:
+        return "not told apart"
+    verdict = "better" if (found.low > 0) == more_is_better else "worse"
+    return verdict if found.enough else f"perhaps {verdict}"
 
 
-def _effect(base, new, metric):
-    """Of two rows, or None. The interval reaches from the least of one run over the most of the
-    other to the converse."""
+def _effect(base, new, metric, alpha):
+    """Of two rows, or None."""
     old, now = _values(base, metric), _values(new, metric)
     if not old or not now:
         return None
-    ratio = statistics.median(now) / statistics.median(old)
-    low, high = min(now) / max(old), max(now) / min(old)
+    found = shift(old, now, alpha)
     config = new.row.config
     label = f"{new.driver} {new.layout}"
     group = f"{config['target_label']}, depth {config['depth']}, batch {config['batch']}"
-    return Effect(new.row.name, label, group, ratio, low, high, metric.more_is_better,
-                  _verdict(low, high, metric.more_is_better))
+    return Effect(new.row.name, label, group, math.exp(found.estimate), math.exp(found.low),
+                  math.exp(found.high), metric.more_is_better,
+                  _verdict(found, metric.more_is_better), confidence=found.confidence)
 
 
 @dataclass
@@ -89,7 +93,9 @@ def compare(base, new):
     pairs = [(old[name], row) for name, row in now.items() if name in old]
     effects = {}
     for metric in METRICS:
-        found = (_effect(*pair, metric) for pair in pairs)
+        # Of all rows together, as far as there are repetitions for it.
+        alpha = FAMILYWISE / max(1, len(pairs))
+        found = (_effect(*pair, metric, alpha) for pair in pairs)
         effects[metric.name] = [effect for effect in found if effect]
     fields = [environment.of_run(summary.run) for summary in (base, new)]
     return Comparison(base, new, pairs, [name for name in old if name not in now],
@@ -103,7 +109,8 @@ def headline(comparison):
         return "The two runs have no row in common"
     name = "CPU time per operation" if comparison.effects["CPU time"] else "throughput"
     counts = {verdict: sum(effect.verdict == verdict for effect in effects)
-              for verdict in ("better", "worse")}
-    return (f"Of {len(effects)} rows in both runs, {name} is better in {counts['better']}, worse "
-            f"in {counts['worse']}, and the repetitions overlap in the other "
-            f"{len(effects) - sum(counts.values())}")
+              for verdict in ("better", "worse", "perhaps better", "perhaps worse")}
+    said = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items() if count)
+    rest = len(effects) - sum(counts.values())
+    return (f"Of {len(effects)} rows in both runs, {name} is "
+            + ", and ".join([said] * bool(said) + [f"not told apart in {rest}"] * bool(rest)))

@@ -8,9 +8,11 @@ from .lanes import MOST_LANES, Axis, Lane, Mark, lane_sheet
 CAPTION = ("Each row's value in the new run over that in the base. Blue is better, orange worse, "
            "grey is neither. The shaded bands, where there are any: the margin that is allowed, "
            "and how far the same code strays from itself on this host; they overlap.")
-COLOURS = {"better": BETTER, "improved": BETTER, "worse": WORSE, "regressed": WORSE}
-SHAPES = {"better": "o", "improved": "o", "worse": "D", "regressed": "D", "equivalent": "s"}
-FILLED = {*COLOURS, "equivalent"}
+COLOURS = {"better": BETTER, "improved": BETTER, "worse": WORSE, "regressed": WORSE,
+           "perhaps better": BETTER, "perhaps worse": WORSE}
+SHAPES = {"better": "o", "improved": "o", "perhaps better": "o", "worse": "D", "regressed": "D",
+          "perhaps worse": "D", "equivalent": "s", "not told apart": "s"}
+FILLED = {"better", "improved", "worse", "regressed", "equivalent"}
 
 
 def _bands(effect):
