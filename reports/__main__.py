@@ -35,8 +35,9 @@ def _page_parser():
         prog="aioscope report", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Make one HTML page, which needs nothing else, of result files.")
-    parser.add_argument("results", metavar="RESULT", nargs="+", help="a result file, plain or gzip, or a gate.json; results beyond the first "
-                             "are compared with it")
+    parser.add_argument("results", metavar="RESULT", nargs="+",
+                        help="a result file, plain or gzip, or a gate.json; results beyond the "
+                             "first are compared with it")
     parser.add_argument("-o", "--output", metavar="FILE",
                         help="the page; without it the name of the first RESULT with .html; - for "
                              "standard output")
