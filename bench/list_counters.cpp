@@ -27,16 +27,16 @@ constexpr std::pair<const char*, const char*> kTracepoints[] = {
     {"irq_vectors:call_function_single_entry", "interrupts from other CPUs"},
 };
 
-struct Listed {
+struct ListedCounter {
   GenericCounter generic;
   Counter counter;
   bool of_default = false;
 };
 
-std::vector<Listed> generic_listed(const Tracefs& tracefs) {
+std::vector<ListedCounter> generic_listed(const Tracefs& tracefs) {
   const std::string set[] = {"default"};
   const std::vector<Counter> defaults = find_counters(set, tracefs);
-  std::vector<Listed> listed;
+  std::vector<ListedCounter> listed;
   for (const GenericCounter& generic : generic_counters()) {
     const std::string names[] = {std::string(generic.name)};
     const bool of_default = std::ranges::any_of(defaults, [&](const Counter& one) {
@@ -72,7 +72,7 @@ Refusal tracepoint_refusal(const Tracefs& tracefs) {
 std::string generic_text(const Tracefs& tracefs) {
   std::string text = "Counters (+: of the set 'default'; :u and :k count user and kernel apart)\n";
   std::vector<std::pair<Refusal, std::string>> missing;
-  for (const Listed& listed : generic_listed(tracefs)) {
+  for (const ListedCounter& listed : generic_listed(tracefs)) {
     const Refusal& refusal = listed.counter.refusal;
     text += fmt::format("{} {:<26} {}{}\n", listed.of_default ? '+' : ' ', listed.generic.name,
                         listed.generic.summary, refusal.reason.empty() ? "" : "  NOT HERE");
@@ -116,7 +116,7 @@ std::string counters_text(const Tracefs& tracefs) {
 
 Json counters_json(const Tracefs& tracefs) {
   Json generic = Json::array();
-  for (const Listed& listed : generic_listed(tracefs)) {
+  for (const ListedCounter& listed : generic_listed(tracefs)) {
     Json& one = generic.emplace_back(Json{{"name", listed.generic.name},
                                           {"summary", listed.generic.summary},
                                           {"default", listed.of_default}});
