@@ -132,3 +132,16 @@ def test_data_can_be_saved(browser, page):
       return link.href;
     })()""")
     assert address.startswith("blob:")
+
+
+def test_prints_as_on_a_desk_with_everything_unfolded(browser, page):
+    browser.open(page, 700)  # about as wide as a sheet of paper
+    browser.call("Emulation.setEmulatedMedia", media="print", features=[])
+    assert browser.ask("getComputedStyle(document.querySelector('thead')).position") == "static"
+    for hidden in ("nav", ".download", ".flame-tools"):
+        style = f"getComputedStyle(document.querySelector('{hidden}')).display"
+        assert browser.ask(style) == "none"
+    folded = "[...document.querySelectorAll('details:not([open])')]"
+    assert browser.ask(f"{folded}.length") > 0
+    assert browser.ask(f"{folded}.filter(e => e.getBoundingClientRect().height < 60).length") == 0
+    browser.call("Emulation.setEmulatedMedia", media="")
