@@ -23,6 +23,7 @@ struct PythonCommand {
 // Their own options and help are the reports package's.
 constexpr PythonCommand kPythonCommands[] = {
     {"report", "Make an HTML page of result files"},
+    {"compare", "Compare result files, or the rows of one, with intervals and verdicts"},
     {"explain", "Say where the nanoseconds of one row's operations go"},
     {"export", "Write a result file in the format of another tool"},
 };

@@ -102,8 +102,9 @@ def no_kernel_locks(row):
     return taken[0].get("reason") or "no reason given"
 
 
-def _wait_per_op(item):
-    """ns per operation in the driver's own locks and in the kernel's; None if neither is known."""
+def wait_per_op(item):
+    """ns per operation of one repetition in the driver's own locks and in the kernel's; None if
+    neither is known."""
     counts = item.measurement.get("driver_counts")
     locks = item.measurement.get("kernel_locks")
     parts = []
@@ -119,7 +120,7 @@ def _wait_per_op(item):
 
 def lock_wait(row):
     """Spread of the ns per operation that all threads together waited for locks, or None."""
-    return spread(_wait_per_op(item) for item in row.repetitions)
+    return spread(wait_per_op(item) for item in row.repetitions)
 
 
 def _count_per_op(row, of_counts):
@@ -158,16 +159,37 @@ class Profile:
         return spread(self.shares)
 
 
+def _layer_samples(found):
+    """{layer: [user samples, kernel samples]} of one repetition's profile."""
+    layers = {}
+    for layer in found["layers"]:
+        both = layers.setdefault(layer["layer"], [0, 0])
+        both[0] += layer["user_samples"] or 0
+        both[1] += layer["kernel_samples"] or 0
+    return layers
+
+
+def aio_share(item):
+    """The part of one repetition's samples that is the implementation's; None without a profile of
+    the whole process."""
+    found = item.measurement.get("profile")
+    if not found or not found.get("layers") or not found.get("whole", True):
+        return None
+    layers = _layer_samples(found)
+    total = sum(map(sum, layers.values()))
+    return sum(sum(layers.get(name, ())) for name in AIO_LAYERS) / total if total else None
+
+
 def profile(row):
     """None when the row has no samples."""
-    taken = [(item.measurement["operations"], found) for item in row.repetitions
+    taken = [(item, found) for item in row.repetitions
              if (found := item.measurement.get("profile")) and found.get("layers")]
     if not taken:
         return None
     first = taken[0][1]
     whole = Profile(first.get("event") or "", frequency_hz=first.get("frequency_hz") or 0)
-    for operations, found in taken:
-        whole.operations += operations
+    for item, found in taken:
+        whole.operations += item.measurement["operations"]
         whole.rest += found.get("rest_samples") or 0
         for missing in (found.get("reason"), found.get("symbols_reason")):
             if missing and missing not in whole.reasons:
@@ -176,18 +198,14 @@ def profile(row):
             name = symbol["symbol"]
             whole.unmatched[name] = whole.unmatched.get(name, 0) + symbol["samples"]
         whole.lost += int(found.get("lost") or 0)
-        total = aio = 0
-        for layer in found["layers"]:
-            both = whole.layers.setdefault(layer["layer"], [0, 0])
-            user, kernel = layer["user_samples"] or 0, layer["kernel_samples"] or 0
+        for layer, (user, kernel) in _layer_samples(found).items():
+            both = whole.layers.setdefault(layer, [0, 0])
             both[0] += user
             both[1] += kernel
-            samples = user + kernel
-            total += samples
-            aio += samples if layer["layer"] in AIO_LAYERS else 0
-        whole.samples += total
-        if total and found.get("whole", True):
-            whole.shares.append(aio / total)
+            whole.samples += user + kernel
+        share = aio_share(item)
+        if share is not None:
+            whole.shares.append(share)
         for stack in found.get("stacks", []):
             key = (tuple(stack["frames"]), stack.get("layer", ""))
             whole.stacks[key] = whole.stacks.get(key, 0) + stack["samples"]

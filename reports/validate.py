@@ -95,7 +95,8 @@ COUNTERS = list_of(object_of({"name": text}, {
     "unit": text}))
 SPLIT = object_of({}, {"submit_call_ns_per_op": quantity, "in_flight_ns_per_op": quantity,
                        "reap_call_ns_per_op": quantity})
-THREADS = list_of(object_of({}, {"role": text, "operations": integer}))
+THREADS = list_of(object_of({}, {"role": text, "operations": integer,
+                               "driver_system_calls": integer}))
 TAKEN = {"driver_counts": optional(COUNTS), "profile": optional(PROFILE),
          "off_cpu": optional(OFF_CPU),
          "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),

@@ -73,25 +73,33 @@ def decide(rows, alpha, correction="holm"):
     margins = [max(declared, noise) for _, declared, noise in rows]
     bounds = [log_margin(margin) for margin in margins]
     values = [np.asarray(differences, dtype=float) for differences, _, _ in rows]
-    claims = {
-        REGRESSED: [above(v, b) for v, b in zip(values, bounds)],
-        IMPROVED: [below(v, -b) for v, b in zip(values, bounds)],
-        EQUIVALENT: [max(above(v, -b), below(v, b)) for v, b in zip(values, bounds)]}
-    shown = {}  # row -> (verdict, factor)
-    for verdict, p_values in claims.items():
-        found, factors = adjusted(p_values, correction)
-        for row in np.flatnonzero(found <= alpha / 2):
-            shown[int(row)] = verdict, factors[row]
-    unresolved = 1 if correction == "none" else max(1, len(rows))
+    shown = resolve([above(v, b) for v, b in zip(values, bounds)],
+                    [below(v, -b) for v, b in zip(values, bounds)],
+                    [max(above(v, -b), below(v, b)) for v, b in zip(values, bounds)],
+                    alpha, correction)
     decisions = []
-    for i, (differences, margin) in enumerate(zip(values, margins)):
-        verdict, factor = shown.get(i, (INCONCLUSIVE, unresolved))
-        level = alpha / factor
+    for (verdict, level), differences, margin in zip(shown, values, margins):
         interval = median_interval(differences, level)
         decisions.append(Decision(
             verdict, float(interval.median), float(interval.low), float(interval.high), level,
-            margin, least_detectable(differences, margin, alpha / unresolved)))
+            margin, least_detectable(differences, margin, _unresolved(alpha, rows, correction))))
     return decisions
+
+
+def _unresolved(alpha, rows, correction):
+    return alpha if correction == "none" else alpha / max(1, len(rows))
+
+
+def resolve(worse, better, alike, alpha, correction):
+    """[(verdict, level)] from one-sided p-values, each (rows,): that a row is worse than its
+    margin, better, or within it. An interval at 1 - level agrees with the verdict."""
+    shown = {}
+    for verdict, p_values in ((REGRESSED, worse), (IMPROVED, better), (EQUIVALENT, alike)):
+        found, factors = adjusted(p_values, correction)
+        for row in np.flatnonzero(found <= alpha / 2):
+            shown[int(row)] = verdict, alpha / factors[row]
+    unresolved = INCONCLUSIVE, _unresolved(alpha, worse, correction)
+    return [shown.get(row, unresolved) for row in range(len(worse))]
 
 
 def split_over_looks(alpha, first=0.5):

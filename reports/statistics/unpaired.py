@@ -18,7 +18,7 @@ MOST_EXACT = 30  # values on a side; with more of them the normal approximation 
 
 @dataclass(frozen=True)
 class Shift:
-    """Natural log ratio second over first, with its interval."""
+    """How far the second sample lies above the first, with its interval."""
 
     estimate: float
     low: float
@@ -37,22 +37,40 @@ def _counts(m, n):
     return ranks[m, least:least + m * n + 1]
 
 
-def shift(first, second, alpha):
-    """Shift of the logs of `second`, (n,), against those of `first`, (m,); values of one unit,
-    greater than 0, at least one of each (ValueError). With too few for 1 - alpha the interval is
-    the whole range and says its own confidence."""
-    x, y = (np.asarray(values, dtype=float) for values in (first, second))
-    if not x.size or not y.size or np.any(x <= 0) or np.any(y <= 0) or not np.all(
-            np.isfinite(np.concatenate([x, y]))):
-        raise ValueError("a ratio needs values that are finite and greater than 0")
-    differences = np.sort(np.subtract.outer(np.log(y), np.log(x)).ravel())
-    tail = lower_tail(x.size, y.size)
-    k = int(np.searchsorted(2 * tail, alpha, side="right"))
-    enough = k > 0
-    k = max(k, 1)
-    return Shift(float(np.median(differences)), float(differences[k - 1]),
-                 float(differences[differences.size - k]), max(0.0, 1 - 2 * float(tail[k - 1])),
-                 enough)
+class Unpaired:
+    """Two samples (m,) and (n,), finite, at least one value each (ValueError): logs of what is
+    compared as a ratio."""
+
+    def __init__(self, first, second):
+        x, y = (np.asarray(values, dtype=float) for values in (first, second))
+        if not x.size or not y.size or not np.all(np.isfinite(np.concatenate([x, y]))):
+            raise ValueError("two samples of finite values are compared, none of them empty")
+        self._differences = np.sort(np.subtract.outer(y, x).ravel())
+        self._tail = lower_tail(x.size, y.size)
+
+    def shift(self, alpha):
+        """The Shift at a confidence of 1 - alpha. With too few values for that the interval is the
+        whole range and says its own confidence."""
+        k = int(np.searchsorted(2 * self._tail, alpha, side="right"))
+        enough = k > 0
+        k = max(k, 1)
+        ordered = self._differences
+        return Shift(float(np.median(ordered)), float(ordered[k - 1]),
+                     float(ordered[ordered.size - k]), max(0.0, 1 - 2 * float(self._tail[k - 1])),
+                     enough)
+
+    def above(self, bound):
+        """One-sided: the chance of so many differences above `bound` when the shift is not above
+        it. Those equal to the bound count against."""
+        return self._chance(int(np.searchsorted(self._differences, bound, side="right")))
+
+    def below(self, bound):
+        """The converse of above()."""
+        found = int(np.searchsorted(self._differences, bound, side="left"))
+        return self._chance(self._differences.size - found)
+
+    def _chance(self, against):
+        return float(self._tail[against]) if against < len(self._tail) else 1.0
 
 
 @functools.lru_cache(maxsize=256)

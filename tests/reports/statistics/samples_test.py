@@ -8,7 +8,11 @@ from scipy import stats
 
 from reports.statistics.fairness import jain, least_over_most
 from reports.statistics.percentile import TooFewSamples, percentile_interval
-from reports.statistics.unpaired import lower_tail, shift
+from reports.statistics.unpaired import Unpaired, lower_tail
+
+
+def shift(first, second, alpha):
+    return Unpaired(np.log(first), np.log(second)).shift(alpha)
 
 
 @pytest.mark.parametrize("m, n", [(3, 3), (4, 7), (12, 12), (30, 30)])
@@ -48,9 +52,30 @@ def test_too_few_repetitions_say_so():
     assert (found.low, found.high) == pytest.approx((math.log(2), math.log(32)))
     one = shift([1], [2], 0.05)
     assert (one.estimate, one.confidence) == (pytest.approx(math.log(2)), 0)
-    for first, second in (([], [1]), ([1], [0]), ([math.inf], [1])):
+    for first, second in (([], [1]), ([1], []), ([math.inf], [1]), ([1], [math.nan])):
         with pytest.raises(ValueError):
-            shift(first, second, 0.05)
+            Unpaired(first, second)
+
+
+def test_unpaired_test_and_interval_say_the_same():
+    rng = np.random.default_rng(4)
+    for _ in range(300):
+        sample = Unpaired(np.round(rng.normal(0, 1, 6), 1), np.round(rng.normal(1.5, 1, 7), 1))
+        for alpha in (0.05, 0.01):
+            found = sample.shift(alpha)
+            assert (found.low > 0.1) == (sample.above(0.1) <= alpha / 2)
+            assert (found.high < 0.1) == (sample.below(0.1) <= alpha / 2)
+
+
+def test_unpaired_test_agrees_with_scipy():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(0, 1, 6), rng.normal(1, 1, 9)
+    sample = Unpaired(x, y)
+    for bound, alternative, p in ((-1, "greater", sample.above(-1)), (0, "greater",
+                                  sample.above(0)), (2, "less", sample.below(2))):
+        assert p == pytest.approx(
+            stats.mannwhitneyu(y - bound, x, alternative=alternative, method="exact").pvalue)
+    assert sample.above(9) == sample.below(-9) == 1
 
 
 @pytest.mark.parametrize("fraction", [0.5, 0.9, 0.99])
