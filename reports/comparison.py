@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 from . import environment
-from .statistics.unpaired import shift
+from .statistics.unpaired import Unpaired
 
 FAMILYWISE = 0.05  # chance that any row of the same program is called better or worse
 
@@ -65,7 +65,7 @@ def _effect(base, new, metric, alpha):
     old, now = _values(base, metric), _values(new, metric)
     if not old or not now:
         return None
-    found = shift(old, now, alpha)
+    found = Unpaired(list(map(math.log, old)), list(map(math.log, now))).shift(alpha)
     config = new.row.config
     label = f"{new.driver} {new.layout}"
     group = f"{config['target_label']}, depth {config['depth']}, batch {config['batch']}"

@@ -35,8 +35,8 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="aioscope compare", epilog=EPILOG.format(metrics=listed),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Compare result files row by row, the first being the base; or, of one file, "
-                    "the rows that differ in one key.")
+        description="Compare result files row by row, the first being the base; or, of one "
+                    "file,\nthe rows that differ in one key.")
     parser.add_argument("results", metavar="RESULT", nargs="+", help="a result file, plain or gzip")
     parser.add_argument("--by", metavar="KEY",
                         help="compare within one file: driver, workload, target, submitters, ...")
@@ -140,10 +140,10 @@ def _show(options, found, tables, settings):
 
 def main(arguments):
     """Returns the exit code. Raises ResultError and OSError."""
-    from ..page import write
-    from . import columns, effects
     parser = _parser()
     options = parser.parse_args(arguments)
+    from ..page import write
+    from . import columns, effects
     key, value, wanted = _checked(parser, options)
     summaries = list(map(_load, options.results))
     try:

@@ -82,7 +82,7 @@ def test_locks_and_baseline_are_shown():
 
 def test_the_help_names_every_command():
     text = aioscope("--help").stdout
-    for command in ("run", "list", "doctor", "report"):
+    for command in ("run", "list", "doctor", "report", "compare"):
         assert f"\n  {command} " in text
 
 

@@ -336,3 +336,4 @@ def test_help_has_examples(capsys):
         main(["compare", "--help"])
     text = capsys.readouterr().out
     assert exit_code.value.code == 0 and "examples:" in text and "acquisitions" in text
+    assert max(map(len, text.splitlines())) <= 100
