@@ -50,7 +50,7 @@ def test_coverage_is_what_it_says(invent, blocks, record_property):
     values = invent(np.random.default_rng(blocks), RUNS, blocks)
     interval = median_interval(values, 0.05)
     covered = np.mean((interval.low <= MEDIANS[invent]) & (MEDIANS[invent] <= interval.high))
-    record_property("coverage", covered)
+    record_property("coverage", float(covered))
     assert covered == pytest.approx(interval.confidence, abs=SAMPLING)
     assert interval.confidence >= 0.95
 
