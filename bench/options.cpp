@@ -203,7 +203,7 @@ struct Parser {
                    kListExamples);
     list->add_option(
             "what", line.list_what,
-            "drivers, workloads, targets, suites (these if none), stages, layers, counters")
+            "drivers, workloads, targets, suites (if none), stages, layers, counters")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =
