@@ -89,43 +89,45 @@ InterruptCpu::~InterruptCpu() {
   {
     const SpinLockGuard guard(lock_, LockSite::kDeviceQueue);
     stopping_ = true;
-    arrivals_.fetch_add(1, std::memory_order_relaxed);
+    doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
-  futex_wake(&arrivals_, 1);
+  futex_wake(&doorbell_, 1);
   thread_.join();
 }
 
 void InterruptCpu::add(ListNode& requests) {
+  std::int64_t due_ns = monotonic_ns() + spec_.latency_ns;
+  for (ListNode* node = requests.get_next(); node != &requests; node = node->get_next()) {
+    kiocb_of_file_node(node)->ki_file_queue = std::uint16_t(number_);
+    kiocb_of_file_node(node)->ki_due_ns = due_ns;
+  }
   {
     const SpinLockGuard guard(lock_, LockSite::kDeviceQueue);
-    const std::int64_t now_ns = monotonic_ns();
-    while (!requests.empty()) {
-      Kiocb* req = kiocb_of_file_node(requests.get_next());
-      req->ki_file_node.remove();
-      req->ki_file_queue = std::uint16_t(number_);
-      req->ki_due_ns = now_ns + spec_.latency_ns;
-      if (spec_.jitter_ns > 0) {
-        req->ki_due_ns += std::int64_t(unit_interval(draw(Draw::kJitter, number_, drawn_jitters_)) *
-                                       double(spec_.jitter_ns + 1));
-        ++drawn_jitters_;
-      }
-      insert(req);
+    if (spec_.jitter_ns > 0) due_ns = add_jitter(requests);
+    if (spec_.cancel) {
       // Under the lock: from here on it may be called.
-      if (spec_.cancel) kiocb_set_cancel_fn(req, SimulatedDevice::cancel);
+      for (ListNode* node = requests.get_next(); node != &requests; node = node->get_next()) {
+        kiocb_set_cancel_fn(kiocb_of_file_node(node), SimulatedDevice::cancel);
+      }
     }
-    if (first()->ki_due_ns >= sleeps_until_ns_) return;
+    arrived_.append_all(requests);
+    if (due_ns >= sleeps_until_ns_) return;
     sleeps_until_ns_ = kAwake;
-    arrivals_.fetch_add(1, std::memory_order_relaxed);
+    doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
-  futex_wake(&arrivals_, 1);
+  futex_wake(&doorbell_, 1);
 }
 
-void InterruptCpu::insert(Kiocb* req) {
-  ListNode* before = waiting_.prev;
-  while (before != &waiting_ && kiocb_of_file_node(before)->ki_due_ns > req->ki_due_ns) {
-    before = before->prev;
+// Needs the lock. Returns when the first one is due then.
+std::int64_t InterruptCpu::add_jitter(ListNode& requests) {
+  std::int64_t first_ns = INT64_MAX;
+  for (ListNode* node = requests.get_next(); node != &requests; node = node->get_next()) {
+    const double share = unit_interval(draw(Draw::kJitter, number_, drawn_jitters_++));
+    std::int64_t& due_ns = kiocb_of_file_node(node)->ki_due_ns;
+    due_ns += std::int64_t(share * double(spec_.jitter_ns + 1));
+    first_ns = std::min(first_ns, due_ns);
   }
-  req->ki_file_node.insert_after(before);
+  return first_ns;
 }
 
 void InterruptCpu::remove(Kiocb* req) {
@@ -133,7 +135,20 @@ void InterruptCpu::remove(Kiocb* req) {
   req->ki_file_node.remove();
 }
 
-// Needs the lock. One that is being cancelled is left to its cancel function.
+// From the end on, and past those that are due later.
+void InterruptCpu::sort_in(ListNode& requests) {
+  while (!requests.empty()) {
+    ListNode* node = requests.get_next();
+    node->remove();
+    ListNode* before = waiting_.prev;
+    const std::int64_t due_ns = kiocb_of_file_node(node)->ki_due_ns;
+    while (before != &waiting_ && kiocb_of_file_node(before)->ki_due_ns > due_ns) {
+      before = before->prev;
+    }
+    node->insert_after(before);
+  }
+}
+
 std::size_t InterruptCpu::take_due(std::span<CompletedKiocb> due) {
   std::size_t count = 0;
   while (count < due.size() && !waiting_.empty()) {
@@ -143,6 +158,7 @@ std::size_t InterruptCpu::take_due(std::span<CompletedKiocb> due) {
       if (req->ki_due_ns > now_ns_) break;
     }
     req->ki_file_node.remove();
+    // One that is being cancelled is left to its cancel function.
     if (spec_.cancel && !kiocb_clear_cancel_fn(req)) continue;
     due[count++] = {req, 0};
   }
@@ -152,18 +168,29 @@ std::size_t InterruptCpu::take_due(std::span<CompletedKiocb> due) {
 // At least one; 0 when the thread is to end.
 std::size_t InterruptCpu::wait_for_due(std::span<CompletedKiocb> due) {
   for (;;) {
-    std::int64_t until_ns = kForever;
+    if (!spec_.cancel) {
+      if (const std::size_t count = take_due(due); count > 0) return count;
+    }
+    ListHead arrived;
+    std::int64_t until_ns = 0;
     std::uint32_t seen = 0;
     {
       const SpinLockGuard guard(lock_, LockSite::kDeviceQueue);
       sleeps_until_ns_ = kAwake;
-      const std::size_t count = take_due(due);
-      if (count > 0 || (stopping_ && waiting_.empty())) return count;
-      if (!waiting_.empty()) until_ns = first()->ki_due_ns;
-      sleeps_until_ns_ = until_ns;
-      seen = arrivals_.load(std::memory_order_relaxed);
+      arrived.take_all(arrived_);
+      if (spec_.cancel) {
+        sort_in(arrived);
+        if (const std::size_t count = take_due(due); count > 0) return count;
+      }
+      if (arrived.empty()) {
+        if (stopping_ && waiting_.empty()) return 0;
+        until_ns = waiting_.empty() ? kForever : first()->ki_due_ns;
+        sleeps_until_ns_ = until_ns;
+        seen = doorbell_.load(std::memory_order_relaxed);
+      }
     }
-    futex_wait(&arrivals_, seen, until_ns);
+    if (until_ns > 0) futex_wait(&doorbell_, seen, until_ns);
+    sort_in(arrived);
   }
 }
 

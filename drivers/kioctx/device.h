@@ -21,15 +21,18 @@ namespace aioscope::kioctx {
 
 // A CPU that takes interrupts of a device: the requests whose end it will see, and its thread.
 //
-// Requests wait in the order in which they are due. The clock is read under the lock, so that
-// without jitter whoever comes next belongs to the end; with jitter it walks past those that are
-// due later.
+// Requests arrive under a lock that is held for a few instructions, so that it is seldom found
+// taken: it belongs to the device, and the measured locks are those of a context. The thread sorts
+// what has arrived by when it is due; without jitter, whoever comes next belongs to the end.
 //
 // No request is late because the thread sleeps: it goes to sleep until the first one is due, on the
-// value that `arrivals_` had under the lock when it looked. Who adds one that is due before
-// `sleeps_until_ns_` changes that value under the lock, and wakes it. While it is awake
-// `sleeps_until_ns_` is before all times, and nobody wakes it: it takes the lock once more before
-// it sleeps.
+// value that `doorbell_` had under the lock when nothing had arrived. Who adds one that is due
+// before `sleeps_until_ns_` changes that value under the lock, and wakes it. While it is awake
+// `sleeps_until_ns_` is before all times, and nobody wakes it: it looks at the arrivals once more
+// before it sleeps.
+//
+// Where requests can be cancelled the lock guards those that wait, too: a request is in one of the
+// two lists whenever the lock is free, until it is taken out to be completed.
 class alignas(kCacheline) InterruptCpu {
  public:
   // The `number`th of a device; starts the thread, on `cpu`. Throws std::system_error.
@@ -47,8 +50,9 @@ class alignas(kCacheline) InterruptCpu {
  private:
   InterruptCpu(const DeviceSpec& spec, std::uint32_t number);
 
-  void insert(Kiocb* req);
   Kiocb* first() const { return kiocb_of_file_node(waiting_.get_next()); }
+  std::int64_t add_jitter(ListNode& requests);
+  void sort_in(ListNode& requests);
   std::size_t take_due(std::span<CompletedKiocb> due);
   std::size_t wait_for_due(std::span<CompletedKiocb> due);
   std::int64_t result_of(const Kiocb& req);
@@ -58,14 +62,16 @@ class alignas(kCacheline) InterruptCpu {
   const std::uint32_t number_;
 
   SpinLock lock_;
-  ListHead waiting_;                        // guarded by lock_
+  ListHead arrived_;                        // guarded by lock_
   std::int64_t sleeps_until_ns_;            // guarded by lock_
   std::uint64_t drawn_jitters_ = 0;         // guarded by lock_
   bool stopping_ = false;                   // guarded by lock_
-  std::atomic<std::uint32_t> arrivals_{0};  // written under lock_; the thread's futex
+  std::atomic<std::uint32_t> doorbell_{0};  // written under lock_; the thread's futex
 
-  std::uint64_t drawn_errors_ = 0;  // the thread's own
-  std::int64_t now_ns_ = 0;         // the thread's own: the time when it last looked
+  // The thread's own.
+  alignas(kCacheline) ListHead waiting_;  // by due time; if cancellable, guarded by lock_
+  std::uint64_t drawn_errors_ = 0;
+  std::int64_t now_ns_ = 0;  // when it last looked
   std::thread thread_;
 };
 

@@ -37,6 +37,17 @@ struct ListNode {
     init();
   }
 
+  // Moves all nodes of the list `from` to the end of this one.
+  void append_all(ListNode& from) {
+    if (from.empty()) return;
+    ListNode* last = prev;
+    last->set_next(from.get_next());
+    from.get_next()->prev = last;
+    from.prev->set_next(this);
+    prev = from.prev;
+    from.init();
+  }
+
   // Moves all nodes of the list `from` to this empty one.
   void take_all(ListNode& from) {
     init();
