@@ -36,7 +36,9 @@ constexpr Entry kTargets[] = {
     {"zero", "/dev/zero: memory is filled, no device"},
     {"file:PATH", "a regular file or block device, O_DIRECT without --buffered"},
     {"file", "the file of --file PATH"},
-    {"device:SPEC", "a device that the driver simulates (kioctx)"},
+    {"device:SPEC",
+     "a simulated device (kioctx); any of latency=10us,jitter=2us,cpus=2,coalesce=8,"
+     "error-rate=0.001,cancel=yes"},
 };
 
 struct Listed {

@@ -73,11 +73,15 @@ struct LatencySplit {
 struct Measurement {
   std::string setup;  // what Context::setup() said, of the first context
   std::uint32_t threads = 0;
-  bool oversubscribed = false;  // more threads than usable CPUs: waits include preemption
+  // More threads, those of a simulated device included, than usable CPUs: waits include preemption.
+  bool oversubscribed = false;
 
   std::int64_t start_realtime_ns = 0;  // wall clock at the start of the measured window
   std::uint64_t window_ns = 0;         // its length
   std::uint64_t operations = 0;        // completed in the window
+  // Of these, those that failed with EIO as the target's error-rate asks. Any other failure is the
+  // end of the repetition.
+  std::uint64_t failed_operations = 0;
   std::uint64_t bytes = 0;
   double operations_per_s = 0;
 

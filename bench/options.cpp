@@ -43,6 +43,7 @@ constexpr const char* kRunExamples =
     "  aioscope run --driver libaio,io_uring --workload shared --submitters 4\n"
     "  aioscope run --driver 'kioctx@*' --workload shared --submitters 1..8*2 --reapers 1\n"
     "  aioscope run --driver io_uring --target file:/tmp/data --create 1G --block-size 4k\n"
+    "  aioscope run --driver kioctx --target device:latency=20us,cpus=2,coalesce=8\n"
     "  aioscope run --suite seed --time-budget 2m -o seed.jsonl\n"
     "  aioscope run --suite quick --only 'libaio.*shared' --dry-run\n"
     "  aioscope run --driver ./my_driver.so --format gbench > mine.json\n"

@@ -135,6 +135,18 @@ void filter(std::vector<PlannedRow>& rows, const RunOptions& run) {
   }
 }
 
+// A mistake of the user's rather than something that a driver or this machine lacks.
+void check_verify(const std::vector<PlannedRow>& rows) {
+  for (const PlannedRow& planned : rows) {
+    const Row& row = planned.row;
+    if (!row.verify || row.target.kind != FileKind::kDevice) continue;
+    throw UsageError(fmt::format(
+        "--verify: the target {} simulates times and keeps no data that could be verified; leave "
+        "out --verify, or choose the target zero or file:PATH",
+        row.target.text()));
+  }
+}
+
 void drop_duplicates(std::vector<PlannedRow>& rows) {
   std::vector<PlannedRow> unique;
   std::multimap<std::string, std::size_t> by_name;
@@ -387,6 +399,7 @@ Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe
     std::ranges::move(rows, std::back_inserter(plan.rows));
   }
   filter(plan.rows, request.run);
+  check_verify(plan.rows);
   drop_duplicates(plan.rows);
   check_instruments(plan.rows, request.run);
   for (PlannedRow& planned : plan.rows) check_shape(planned);

@@ -185,6 +185,7 @@ Json measurement_json(const Measurement& m) {
           {"start_realtime_ns", m.start_realtime_ns},
           {"window_ns", m.window_ns},
           {"operations", m.operations},
+          {"failed_operations", m.failed_operations},
           {"bytes", m.bytes},
           {"operations_per_s", number(m.operations_per_s)},
           {"slice_ns", m.slice_ns},

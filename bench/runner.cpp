@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <thread>
@@ -16,6 +17,7 @@
 #include "bench/measure/system_calls.h"
 #include "bench/measure/usage.h"
 #include "bench/workload/rig.h"
+#include "drivers/device_spec.h"
 
 namespace aioscope {
 namespace {
@@ -393,7 +395,7 @@ class Repetition {
   Measurement collect() {
     result_.setup = rig_->setup();
     result_.threads = static_cast<std::uint32_t>(rig_->layout.threads.size());
-    result_.oversubscribed = result_.threads > settings_.usable_cpus;
+    result_.oversubscribed = result_.threads + device_threads() > settings_.usable_cpus;
     const SteadyState state = steady_state(result_.slices_ops_per_s);
     result_.drift = state.drift;
     result_.steady = state.steady;
@@ -417,7 +419,18 @@ class Repetition {
     if (row_.verify && row_.target.kind == FileKind::kFile) {
       for (const auto& lane : rig_->lanes) lane->verify_written(rig_->file_of(lane->index()));
     }
+    if (rig_->errors_expected) {
+      result_.warnings.emplace_back(
+          "operations fail as error-rate asks: they count in throughput and latency");
+    }
     return std::move(result_);
+  }
+
+  // That complete for a simulated device: of a driver that has one, and does not do without.
+  std::uint32_t device_threads() const {
+    if (row_.target.kind != FileKind::kDevice) return 0;
+    if (rig_->driver.capabilities.completes_inline) return 0;
+    return std::min(parse_device_spec(row_.target.spec).cpus, settings_.usable_cpus);
   }
 
   void collect_threads() {
@@ -430,6 +443,7 @@ class Repetition {
       if (!settings_.cpus.empty()) thread.cpu = settings_.cpus[i % settings_.cpus.size()];
       driver_calls += thread.driver_system_calls;
       result_.bytes += rig_->meters[i]->measured_bytes();
+      result_.failed_operations += rig_->meters[i]->measured_failures();
       if (thread.role == ThreadRole::kSubmitter || thread.role == ThreadRole::kSubmitterReaper) {
         window_operations += thread.operations;
       }

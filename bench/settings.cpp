@@ -7,6 +7,7 @@
 #include <array>
 
 #include "bench/suggest.h"
+#include "drivers/device_spec.h"
 
 namespace aioscope {
 namespace {
@@ -192,6 +193,21 @@ bool begins_target(std::string_view item) {
   return item == "file" || parse_target(item).has_value();
 }
 
+// Throws UsageError for a simulated device that is none.
+void check_device(const std::string& target) {
+  const auto parsed = parse_target(target);
+  if (!parsed || parsed->kind != FileKind::kDevice) return;
+  try {
+    parse_device_spec(parsed->spec);
+  } catch (const DeviceSpecError& error) {
+    const std::string& key = error.unknown_key();
+    if (key.empty()) throw UsageError(error.what());
+    const auto keys = device_spec_keys();
+    const std::vector<std::string> known(keys.begin(), keys.end());
+    throw UsageError(fmt::format("device: unknown key '{}'{}", key, suggestion(key, known)));
+  }
+}
+
 }  // namespace
 
 std::vector<InstrumentUse> instruments_of(const RunOptions& run) {
@@ -230,11 +246,12 @@ std::vector<std::string> split_targets(std::span<const std::string> values) {
       } else if (may_go_on) {
         targets.back() += "," + item;
       } else {
-        const std::array<std::string, 4> known{"null", "zero", "file", "file:PATH"};
+        const std::array<std::string, 5> known{"null", "zero", "file", "file:PATH", "device:SPEC"};
         throw UsageError(fmt::format("unknown target '{}'{}", item, suggestion(item, known)));
       }
     }
   }
+  std::ranges::for_each(targets, check_device);
   return targets;
 }
 

@@ -97,6 +97,12 @@ void summarise(RowSummary& row) {
   row.context_switches_per_op =
       median_of(repetitions, [](const Figures& f) { return f.context_switches_per_op; });
   row.fairness_jain = median_of(repetitions, [](const Figures& f) { return f.fairness_jain; });
+  double operations = 0, failed = 0;
+  for (const Figures& figures : repetitions) {
+    operations += double(figures.operations);
+    failed += double(figures.failed_operations);
+  }
+  row.failed_share = failed > 0 ? failed / operations : 0;
   summarise_system_calls(row);
   summarise_counters(row);
   summarise_split(row);
@@ -167,6 +173,7 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
   summary.repetitions.push_back(
       {.repetition = repetition,
        .operations = m.operations,
+       .failed_operations = m.failed_operations,
        .operations_per_s = m.operations_per_s,
        .cpu_user_ns_per_op = m.cpu_user_ns_per_op,
        .cpu_system_ns_per_op = m.cpu_system_ns_per_op,

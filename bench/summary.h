@@ -15,6 +15,7 @@ namespace aioscope {
 struct RepetitionFigures {
   std::uint32_t repetition = 0;
   std::uint64_t operations = 0;
+  std::uint64_t failed_operations = 0;
   double operations_per_s = 0;
   double cpu_user_ns_per_op = 0;
   double cpu_system_ns_per_op = 0;
@@ -66,6 +67,7 @@ struct RowSummary {
   bool system_calls_traced = false;
   double context_switches_per_op = 0;
   double fairness_jain = 1;
+  double failed_share = 0;   // of the operations of all repetitions
   LatencyHistogram latency;  // merged; percentiles come from it
   double harness_share = 0;  // CPU ns/op of its price row over its own
   double scaling = 0;        // median over that of the same row with one submitter

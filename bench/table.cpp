@@ -179,6 +179,10 @@ class Table {
 
   void make_columns() {
     make_head();
+    if (std::ranges::any_of(shown_, [&](auto i) { return summaries_[i].failed_share > 0; })) {
+      add("failed", "", false,
+          [&](std::size_t i) { return percent_text(summaries_[i].failed_share); });
+    }
     add("spread", "", false, [&](std::size_t i) { return percent_text(summaries_[i].spread); });
     add("CPU", "ns/op", false,
         [&](std::size_t i) { return number_text(summaries_[i].cpu_ns_per_op, "{:.1f}"); });
@@ -353,7 +357,7 @@ class Table {
     std::string text;
     const auto any = [&](auto&& property) { return std::ranges::any_of(shown_, property); };
     if (any([&](std::size_t i) { return summaries_[i].oversubscribed; })) {
-      text += "* more threads than CPUs: waits include preemption\n";
+      text += "* more threads (a simulated device's too) than CPUs: waits include preemption\n";
     }
     if (any([&](std::size_t i) { return !summaries_[i].system_calls_traced; })) {
       text += "d as the driver counts them, not the kernel ('aioscope doctor' says why)\n";

@@ -40,6 +40,7 @@ class alignas(64) Meter {
   struct Counts {
     std::uint64_t operations = 0;
     std::uint64_t bytes = 0;
+    std::uint64_t failed_operations = 0;
     std::uint64_t submit_calls = 0;
     std::uint64_t short_submits = 0;
     std::uint64_t reap_calls = 0;
@@ -79,6 +80,9 @@ class alignas(64) Meter {
   std::uint64_t measured_bytes() const { return end_.bytes - begin_.bytes; }
   TimedCalls measured_submits() const { return end_.timed_submits - begin_.timed_submits; }
   TimedCalls measured_reaps() const { return end_.timed_reaps - begin_.timed_reaps; }
+  std::uint64_t measured_failures() const {
+    return end_.failed_operations - begin_.failed_operations;
+  }
   // What the driver counted of this thread in the window; empty for one that does not count.
   DriverCounts measured_driver_counts() const;
 

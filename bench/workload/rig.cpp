@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "drivers/device_spec.h"
+
 namespace aioscope {
 namespace {
 
@@ -12,6 +14,10 @@ ExpectedResult expected_of(const Row& row) {
   if (row.operation == Operation::kNop) return {};
   const std::int64_t size = row.block_size;
   return {.read = row.target.kind == FileKind::kNull ? 0 : size, .write = size};
+}
+
+bool expects_errors(const Row& row) {
+  return row.target.kind == FileKind::kDevice && parse_device_spec(row.target.spec).error_rate > 0;
 }
 
 }  // namespace
@@ -22,6 +28,7 @@ Rig::Rig(const Driver& driver_, const Row& row_, const RunSettings& settings)
       layout(make_layout(row_)),
       latency(row_.resolved_latency()),
       expected(expected_of(row_)),
+      errors_expected(expects_errors(row_)),
       contexts(layout.contexts) {
   const std::uint64_t size = row.operation == Operation::kNop ? 0 : target_size(row);
   Random seeds(settings.seed);

@@ -37,6 +37,7 @@ class Rig {
   const Layout layout;
   const LatencyMode latency;  // resolved
   const ExpectedResult expected;
+  const bool errors_expected;  // the target is a device that was asked to fail now and then
   Control control;
 
   std::vector<std::unique_ptr<Lane>> lanes;           // per submitter

@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "bench/measure/clock.h"
@@ -75,8 +76,13 @@ class Role {
   void check(const Completion& completion) {
     const bool wrote = (completion.tag & TagLayout::kWrites) != 0;
     const std::int64_t expected = wrote ? rig_.expected.write : rig_.expected.read;
-    if (completion.result != expected) [[unlikely]]
+    if (completion.result != expected) [[unlikely]] {
+      if (completion.result == -EIO && rig_.errors_expected) {
+        ++meter_.counts.failed_operations;
+        return;
+      }
       rig_.note_bad_result(completion, expected);
+    }
     meter_.counts.bytes += std::uint64_t(expected);
   }
 

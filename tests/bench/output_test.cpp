@@ -33,7 +33,9 @@ std::vector<std::string> lines_of(const std::string& text) {
 
 TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
   const std::string text = table_text(sample_summary(), {});
-  EXPECT_NE(text.find("90.0*"), std::string::npos) << text;    // median kop/s, oversubscribed
+  EXPECT_NE(text.find("90.0*"), std::string::npos) << text;  // median kop/s, oversubscribed
+  EXPECT_NE(text.find(" failed "), std::string::npos) << text;
+  EXPECT_NE(text.find(" 0.1 % "), std::string::npos) << text;  // failed
   EXPECT_NE(text.find("22.2 %"), std::string::npos) << text;   // spread
   EXPECT_NE(text.find("100.0 %"), std::string::npos) << text;  // harness share
   EXPECT_NE(text.find("1.250d"), std::string::npos) << text;   // counted by the driver

@@ -144,6 +144,14 @@ TEST(Plan, TargetsAndVerifyingNeedADriverThatCan) {
   rows.targets = {"device:latency=10us,jitter=1us"};
   EXPECT_EQ(plan_of(request_of(rows)).rows[0].skip_reason,
             "libaio cannot use the target device:latency=10us,jitter=1us");
+  rows.drivers = {"kioctx"};
+  EXPECT_TRUE(plan_of(request_of(rows)).rows[0].runs());
+  rows.verify = true;
+  EXPECT_EQ(error_of(request_of(rows)),
+            "--verify: the target device:latency=10us,jitter=1us simulates times and keeps no data "
+            "that could be verified; leave out --verify, or choose the target zero or file:PATH");
+  rows.operations = {Operation::kNop};  // verifies nothing
+  EXPECT_TRUE(plan_of(request_of(rows)).rows[0].runs());
   rows = {};
   rows.drivers = {"null"};
   rows.verify = true;

@@ -44,6 +44,7 @@ Measurement sample_measurement() {
   m.start_realtime_ns = 1'700'000'001'000'000'000;
   m.window_ns = 500'000'000;
   m.operations = 40'000;
+  m.failed_operations = 40;
   m.bytes = 40'000 * 4096ull;
   m.operations_per_s = 80'000;
   m.slice_ns = 100'000'000;

@@ -165,6 +165,37 @@ TEST(Runner, CountsTheDriversOwnThreads) {
   std::remove(path.c_str());
 }
 
+Row device_row(Workload workload, std::uint32_t submitters, const std::string& spec) {
+  Row row = null_row(workload, submitters);
+  row.driver = "kioctx@series";
+  row.target = {.kind = FileKind::kDevice, .path = "", .spec = spec};
+  return row;
+}
+
+TEST(Runner, CountsTheErrorsThatADeviceWasAskedFor) {
+  for (const Workload workload : {Workload::kPerThread, Workload::kShared, Workload::kAggregate}) {
+    const Row row = device_row(workload, 2, "latency=5us,coalesce=8,error-rate=0.2");
+    SCOPED_TRACE(row.name());
+    const Measurement m = measure(row);
+    const double operations = double(m.operations);
+    EXPECT_NEAR(double(m.failed_operations), 0.2 * operations, 0.05 * operations + 100);
+    EXPECT_NEAR(double(m.bytes), 512 * 0.8 * operations, 512 * (0.05 * operations + 1000));
+    ASSERT_EQ(m.warnings.size(), 1u);
+    EXPECT_NE(m.warnings[0].find("error-rate"), std::string::npos);
+  }
+  const Measurement m = measure(device_row(Workload::kPerThread, 1, "latency=5us"));
+  EXPECT_EQ(m.failed_operations, 0u);
+  EXPECT_TRUE(m.warnings.empty());
+}
+
+TEST(Runner, TheThreadsOfADeviceNeedCpusToo) {
+  EXPECT_FALSE(measure(device_row(Workload::kPerThread, 1, "cpus=1")).oversubscribed);
+  EXPECT_TRUE(measure(device_row(Workload::kPerThread, 1, "cpus=2")).oversubscribed);
+  Row without = device_row(Workload::kPerThread, 1, "cpus=2");
+  without.driver = "null";
+  EXPECT_FALSE(measure(without).oversubscribed);
+}
+
 TEST(Runner, OnlyDriversThatCountHaveCounts) {
   EXPECT_FALSE(measure(null_row(Workload::kPerThread, 1)).driver_counts.has_value());
   Row row = null_row(Workload::kShared, 2);

@@ -188,5 +188,25 @@ TEST(Targets, CommasSeparateTargetsAndStayInPaths) {
   EXPECT_THROW(split({"file:/x", "b"}), UsageError);
 }
 
+TEST(Targets, ADeviceThatIsNoneIsSaidAtOnce) {
+  const auto error_of = [](const std::string& value) -> std::string {
+    try {
+      split_targets({&value, 1});
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(error_of("null,device:latency=1us,coalesce=8"), "no error");
+  EXPECT_EQ(error_of("device:"), "no error");
+  EXPECT_EQ(error_of("device:latncy=1us"), "device: unknown key 'latncy'; did you mean 'latency'?");
+  EXPECT_EQ(error_of("device:colour=red"),
+            "device: unknown key 'colour'; known: latency, jitter, cpus, coalesce, error-rate, "
+            "cancel");
+  EXPECT_EQ(error_of("zero,device:latency=1us,cpus=0"),
+            "device: cpus: '0' is not a whole number from 1 to 1024");
+  EXPECT_EQ(error_of("device"), "unknown target 'device'; did you mean 'device:SPEC'?");
+}
+
 }  // namespace
 }  // namespace aioscope

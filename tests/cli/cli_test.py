@@ -52,6 +52,22 @@ def test_help_goes_to_standard_output_with_examples(command):
     assert max(len(line) for line in done.stdout.splitlines()) <= 100
 
 
+# Simulated devices
+
+def test_a_device_fails_as_it_was_asked_to_and_other_drivers_are_skipped(tmp_path):
+    path = tmp_path / "result.jsonl"
+    done = aioscope("run", "--driver", "kioctx,libaio", *BRIEF, "-o", str(path), "--target",
+                    "device:latency=5us,coalesce=4,error-rate=0.5")
+    assert "libaio cannot use the target device:latency=5us" in done.stdout
+    assert "operations fail as error-rate asks" in done.stdout
+    assert "  failed  " in done.stdout
+    measured = [line["measurement"] for line in only("repetition", records(path.read_text()))
+                if line["name"].startswith("kioctx")]
+    for measurement in measured:
+        assert 0.3 < measurement["failed_operations"] / measurement["operations"] < 0.7
+        assert " device=latency=5us,jitter=0ns,cpus=1,coalesce=4," in measurement["setup"]
+
+
 # Stages
 
 def test_the_stages_are_those_of_the_series_in_order():
@@ -104,6 +120,13 @@ def test_version():
     (["run", "--driver", "./none.so"], "./none.so"),
     (["run", "--workload", "per-tread"], "did you mean 'per-thread'?"),
     (["run", "--target", "nul"], "--target: unknown target 'nul'; did you mean 'null'?"),
+    (["run", "--target", "device:latncy=1us"],
+     "--target: device: unknown key 'latncy'; did you mean 'latency'?"),
+    (["run", "--target", "device:latency=10"],
+     "--target: device: latency: '10' is not a time from 0ns to 10s with its unit"),
+    (["run", "--target", "null,device:cpus=1,cpus=2"], "device: cpus is given twice"),
+    (["run", "--driver", "kioctx", "--target", "device:latency=1us", "--verify"],
+     "--verify: the target device:latency=1us simulates times and keeps no data"),
     (["run", "--suite", "quik"], "unknown suite 'quik'; did you mean 'quick'?"),
     (["run", "--suite", "./none.toml"], "./none.toml: cannot be read"),
     (["run", "--depth", "0"], "--depth: '0' is out of range; from 1 to 65536"),
