@@ -40,6 +40,7 @@ int run(const CommandLine& line) {
   const RunOptions& options = request.run;
   const Topology topology = read_topology("/", affinity_mask());
   check_pinning(topology, options.pin);
+  layer_rules(options);  // a wrong file is told before anything is done
   Registry registry;
   Plan plan = make_plan(request, registry, probe);
   plan.counters = counters_of(options);

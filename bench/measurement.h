@@ -11,6 +11,7 @@
 
 #include "bench/measure/histogram.h"
 #include "bench/measure/perf/thread_counters.h"
+#include "bench/measure/profile/profile.h"
 #include "drivers/driver.h"
 
 namespace aioscope {
@@ -114,6 +115,8 @@ struct Measurement {
   std::vector<CounterMeasurement> counters;  // those asked for, in their order
 
   std::optional<DriverCountsMeasurement> driver_counts;  // nullopt: the driver does not count
+  std::optional<ProfileMeasurement> profile;             // nullopt: not asked for
+  std::optional<OffCpuMeasurement> off_cpu;              // likewise, with the profile
 
   // Over the whole repetition, warm-up and drain included. A repetition in which an operation
   // failed or returned wrong data has no Measurement: it is an error.

@@ -95,15 +95,19 @@ void add_run_options(CLI::App& run, std::deque<RunValues>& given) {
           ->group(std::string(spec.group));
       continue;
     }
-    run.add_option_function<std::vector<std::string>>(
-           flags,
-           [&given, &spec](const std::vector<std::string>& values) {
-             given.push_back({&spec, values});
-           },
-           help)
-        ->type_name(std::string(spec.value))
-        ->allow_extra_args(false)
-        ->group(std::string(spec.group));
+    const bool optional_value = spec.value.starts_with('[');
+    CLI::Option* option = run.add_option_function<std::vector<std::string>>(
+        flags,
+        [&given, &spec](const std::vector<std::string>& values) {
+          given.push_back({&spec, values});
+        },
+        help);
+    option->type_name(std::string(spec.value))->group(std::string(spec.group));
+    if (optional_value) {
+      option->expected(0, 1);
+    } else {
+      option->allow_extra_args(false);
+    }
   }
 }
 

@@ -56,7 +56,9 @@ std::string options_json(const RunOptions& options) {
               {"locks", options.locks},
               {"counters", options.counters},
               {"counters_best_effort", options.counters_best_effort},
-              {"split", options.split}}
+              {"split", options.split},
+              {"profile_hz", options.profile_hz},
+              {"layers", options.layers}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 

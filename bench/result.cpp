@@ -103,6 +103,66 @@ Json driver_counts_json(const std::optional<DriverCountsMeasurement>& counts) {
           {"wakeups", optional_number(counts->wakeups)}};
 }
 
+Json profile_json(const std::optional<ProfileMeasurement>& profile) {
+  if (!profile) return nullptr;
+  const bool any = !profile->event.empty();
+  Json threads = Json::array(), layers = Json::array(), stacks = Json::array(),
+       unmatched = Json::array();
+  for (const auto& thread : profile->threads) {
+    threads.push_back(
+        {{"name", thread.name}, {"of_driver", thread.of_driver}, {"samples", thread.samples}});
+  }
+  for (const LayerSamples& layer : profile->layers) {
+    layers.push_back({{"layer", kLayerNames[layer.layer]},
+                      {"user_samples", layer.user},
+                      {"kernel_samples", profile->kernel_sampled ? Json(layer.kernel) : nullptr}});
+  }
+  for (const auto& stack : profile->stacks) {
+    stacks.push_back({{"frames", stack.frames},
+                      {"layer", kLayerNames[stack.layer]},
+                      {"samples", stack.samples}});
+  }
+  for (const auto& [symbol, samples] : profile->unmatched) {
+    unmatched.push_back({{"symbol", symbol}, {"samples", samples}});
+  }
+  return {{"event", any ? Json(profile->event) : nullptr},
+          {"scope", any ? Json(profile->scope) : nullptr},
+          {"frequency_hz", profile->frequency_hz},
+          {"reason", profile->reason},
+          {"symbols_reason", profile->symbols_reason},
+          {"whole", profile->whole()},
+          {"samples", any ? Json(profile->samples) : nullptr},
+          {"lost", any ? Json(profile->lost) : nullptr},
+          {"duration_ns", profile->duration_ns},
+          {"threads", std::move(threads)},
+          {"threads_missed", profile->threads_missed},
+          {"layers", std::move(layers)},
+          {"stacks", std::move(stacks)},
+          {"rest_samples", profile->rest_samples},
+          {"unmatched", std::move(unmatched)}};
+}
+
+Json off_cpu_json(const std::optional<OffCpuMeasurement>& off_cpu) {
+  if (!off_cpu) return nullptr;
+  Json threads = Json::array();
+  for (const auto& thread : off_cpu->threads) {
+    threads.push_back({{"name", thread.name},
+                       {"of_driver", thread.of_driver},
+                       {"switches", thread.switches},
+                       {"wait_ns", optional_number(thread.wait_ns)},
+                       {"completions_ns", optional_number(thread.completions_ns)},
+                       {"lock_ns", optional_number(thread.lock_ns)},
+                       {"other_wait_ns", optional_number(thread.other_wait_ns)},
+                       {"preempted_ns", optional_number(thread.preempted_ns)}});
+  }
+  return {{"source", off_cpu->source},
+          {"reason", off_cpu->reason},
+          {"window_ns", off_cpu->window_ns},
+          {"lost", off_cpu->source.empty() ? Json(nullptr) : Json(off_cpu->lost)},
+          {"stacks", off_cpu->stacks},
+          {"threads", std::move(threads)}};
+}
+
 Json tool_json() {
   return {{"name", "aioscope"},        {"version", kVersion},      {"commit", kBuildCommit},
           {"dirty", kBuildDirty},      {"build_type", kBuildType}, {"sanitizers", kBuildSanitizers},
@@ -210,6 +270,8 @@ Json measurement_json(const Measurement& m) {
           {"system_calls_reason", m.system_calls_reason},
           {"counters", counters_json(m.counters)},
           {"driver_counts", driver_counts_json(m.driver_counts)},
+          {"profile", profile_json(m.profile)},
+          {"off_cpu", off_cpu_json(m.off_cpu)},
           {"submitted", m.submitted},
           {"completed", m.completed},
           {"verified_blocks", m.verified_blocks},

@@ -14,6 +14,8 @@
 
 namespace aioscope {
 
+class Attribution;
+
 // The same for every row of a run.
 struct RunSettings {
   std::int64_t warmup_ns = 200'000'000;
@@ -27,6 +29,9 @@ struct RunSettings {
   std::vector<Counter> counters;  // of each thread; those that are not usable are only reported
   // A counter that a thread cannot have is null in the result; else it fails the repetition.
   bool counters_best_effort = false;
+  // Sample the stacks of all threads but the runner's, this often; 0: not.
+  std::uint32_t profile_hz = 0;
+  Attribution* attribution = nullptr;  // needed when they are sampled; outlives the repetition
 };
 
 // Called by the runner about ten times a second with the operations completed so far in the window.

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
+#include "bench/measure/profile/attribution.h"
 #include "bench/options.h"
 
 namespace aioscope {
@@ -22,7 +25,9 @@ class Session {
         stop_(stop),
         sink_(sink),
         progress_(progress),
-        runner_(runner) {}
+        runner_(runner) {
+    if (run.profile_hz > 0) attribution_.emplace(layer_rules(run));
+  }
 
   int run() {
     for (const PlannedRow& row : plan_.rows) {
@@ -47,7 +52,7 @@ class Session {
     sink_.skipped(row);
   }
 
-  RunSettings settings_of(const PlanItem& item) const {
+  RunSettings settings_of(const PlanItem& item) {
     const Row& row = plan_.rows[item.row].row;
     RunSettings settings;
     settings.warmup_ns = plan_.warmup_ns;
@@ -60,6 +65,8 @@ class Session {
     settings.trace_system_calls = !run_.no_tracepoints;
     if (row.observed_by(Observe::kCounters)) settings.counters = plan_.counters;
     settings.counters_best_effort = run_.counters_best_effort;
+    if (row.observed_by(Observe::kProfile)) settings.profile_hz = run_.profile_hz;
+    settings.attribution = attribution_ ? &*attribution_ : nullptr;
     return settings;
   }
 
@@ -133,7 +140,8 @@ class Session {
   SessionSink& sink_;
   Progress& progress_;
   const RepetitionRunner& runner_;
-  std::set<std::size_t> broken_;  // rows that failed
+  std::optional<Attribution> attribution_;  // with --profile
+  std::set<std::size_t> broken_;            // rows that failed
   bool invalid_ = false;
   std::size_t measured_ = 0;
 };
@@ -156,6 +164,22 @@ void require_counters(const Plan& plan, const RunOptions& run) {
     throw RunError(fmt::format("--counters: {}: {}; or go on without it: --counters-best-effort",
                                counter.name, counter.refusal.text()));
   }
+}
+
+LayerRules layer_rules(const RunOptions& run) {
+  LayerRules rules = LayerRules::builtin();
+  if (run.layers.empty()) return rules;
+  std::ifstream file(run.layers);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    throw UsageError(fmt::format("--layers: {} cannot be read; check the path", run.layers));
+  }
+  try {
+    rules.prepend(LayerRules::parse(text.str(), run.layers));
+  } catch (const LayerRulesError& error) {
+    throw UsageError(fmt::format("--layers: {}", error.what()));
+  }
+  return rules;
 }
 
 void prepare_targets(const Plan& plan, const RunOptions& run) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "bench/measure/profile/layer_rules.h"
 #include "bench/measurement.h"
 #include "bench/placement.h"
 #include "bench/plan.h"
@@ -41,6 +42,8 @@ void check_pinning(const Topology& topology, const Pinning& pinning);
 // Throws RunError for a counter that cannot be had here, with the reason and its cure, unless best
 // effort will do.
 void require_counters(const Plan& plan, const RunOptions& run);
+// The rules of --layers FILE, if there is one, and the built-in ones. Throws UsageError.
+LayerRules layer_rules(const RunOptions& run);
 
 // Makes the target files that --create asks for and checks that every row's target can be used.
 // Throws RunError.

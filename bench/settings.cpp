@@ -24,6 +24,8 @@ constexpr Limits kThreads{.low = 1, .high = 1024};
 constexpr Limits kDepths{.low = 1, .high = 65'536};
 constexpr Limits kBatches{.low = 1, .high = 4096};
 constexpr Limits kBlockSizes{.low = 1, .high = 16u << 20, .suffix = Suffix::kBytes};
+constexpr std::uint32_t kProfileHz = 999;  // not in step with anything that ticks at 1000
+constexpr Limits kProfileRates{.low = 1, .high = 20'000};
 constexpr Limits kFileSizes{.low = 4096, .high = 1ull << 44, .suffix = Suffix::kBytes};
 
 std::vector<std::uint32_t> numbers(Values values, const Limits& limits) {
@@ -64,6 +66,12 @@ Pinning pinning_of(const std::string& text) {
   if (auto pinning = parse_pinning(text)) return *pinning;
   throw UsageError(
       fmt::format("'{}' is none of none, compact, spread and a list of CPUs such as 0,2-3", text));
+}
+
+std::uint32_t profile_hz_of(const std::string& text) {
+  if (text == "true" || text.empty()) return kProfileHz;
+  if (text == "false" || text == "0") return 0;
+  return std::uint32_t(parse_number(text, kProfileRates));
 }
 
 template <typename Enum>
@@ -177,6 +185,10 @@ constexpr RunOptionSpec kSpecs[] = {
      [](RunOptions& o, Values v) { o.rows.observe = each(v, observe_of); }},
     {"split", "", "Also a table of the time in submit calls, in flight and in reap calls", kHow,
      Place::kRun, false, [](RunOptions& o, Values v) { o.split = parse_bool(v[0]); }},
+    {"profile", "[HZ]", "Sample stacks so often, without HZ 999 times a second: shares of layers",
+     kHow, Place::kRun, false, [](RunOptions& o, Values v) { o.profile_hz = profile_hz_of(v[0]); }},
+    {"layers", "FILE", "Rules that tell the layers, before those of 'list layers'", kHow,
+     Place::kRun, false, [](RunOptions& o, Values v) { o.layers = v[0]; }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 
@@ -214,6 +226,9 @@ std::vector<InstrumentUse> instruments_of(const RunOptions& run) {
   std::vector<InstrumentUse> used;
   if (!run.counters.empty()) {
     used.push_back({Observe::kCounters, fmt::format("{}", fmt::join(run.counters, ","))});
+  }
+  if (run.profile_hz > 0) {
+    used.push_back({Observe::kProfile, fmt::format("{} Hz", run.profile_hz)});
   }
   return used;
 }

@@ -61,7 +61,9 @@ struct RunOptions {
   bool locks = false;                 // show what drivers count of themselves
   std::vector<std::string> counters;  // by name, "default" for several
   bool counters_best_effort = false;
-  bool split = false;  // show who pays for an operation
+  bool split = false;            // show who pays for an operation
+  std::uint32_t profile_hz = 0;  // stacks sampled per second and thread; 0: none
+  std::string layers;            // file of rules put before the built-in ones; empty: none
   // Of the command line alone:
   std::string suite;
   bool allow_destructive = false;

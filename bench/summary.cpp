@@ -103,6 +103,11 @@ void summarise(RowSummary& row) {
     failed += double(figures.failed_operations);
   }
   row.failed_share = failed > 0 ? failed / operations : 0;
+  row.profiled = std::ranges::any_of(repetitions, &Figures::profiled);
+  row.aio_share = median_of(repetitions, [](const Figures& f) { return f.aio_share; });
+  row.lock_wait_share = median_of(repetitions, [](const Figures& f) { return f.lock_wait_share; });
+  row.harness_samples_share =
+      median_of(repetitions, [](const Figures& f) { return f.harness_samples_share; });
   summarise_system_calls(row);
   summarise_counters(row);
   summarise_split(row);
@@ -112,6 +117,10 @@ void summarise(RowSummary& row) {
     const auto [least, most] = std::ranges::minmax(repetitions, {}, &Figures::operations_per_s);
     row.spread = (most.operations_per_s - least.operations_per_s) / row.operations_per_s_median;
   }
+}
+
+double share_of(const std::optional<ProfileMeasurement>& profile, std::span<const LayerId> layers) {
+  return profile ? profile->share_of(layers).value_or(kNaN) : kNaN;
 }
 
 void warn(RowSummary& row) {
@@ -188,7 +197,11 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN,
        .counts = m.driver_counts,
        .counters = m.counters,
-       .split = m.latency_split});
+       .split = m.latency_split,
+       .profiled = m.profile.has_value(),
+       .aio_share = share_of(m.profile, kAioLayers),
+       .lock_wait_share = share_of(m.profile, kLockWaitLayers),
+       .harness_samples_share = share_of(m.profile, kHarnessLayers)});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;

@@ -31,6 +31,11 @@ struct RepetitionFigures {
   std::optional<DriverCountsMeasurement> counts;
   std::vector<CounterMeasurement> counters;
   LatencySplit split;
+  bool profiled = false;
+  // Of the samples of the profile; NaN without a whole one.
+  double aio_share = 0;  // in kAioLayers
+  double lock_wait_share = 0;
+  double harness_samples_share = 0;
 };
 
 // Of an operation; NaN where the driver does not count it.
@@ -75,6 +80,10 @@ struct RowSummary {
   std::vector<CounterSummary> counters;           // those asked for, in their order
   std::optional<DriverCountsMeasurement> counts;  // sums over the repetitions
   LatencySplit split;                             // medians; the calls of all repetitions
+  bool profiled = false;
+  double aio_share = 0;  // medians, of the samples of the profile
+  double lock_wait_share = 0;
+  double harness_samples_share = 0;
 
   bool oversubscribed = false;
   bool unsteady = false;  // in at least half of the repetitions

@@ -32,6 +32,11 @@ std::string percent_text(double share) {
   return std::isnan(share) ? "-" : fmt::format("{:.1f} %", 100 * share);
 }
 
+// For columns with the unit in their head.
+std::string share_text(double share) {
+  return std::isnan(share) ? "-" : fmt::format("{:.1f}", 100 * share);
+}
+
 std::string number_text(double value, const char* format = "{:.3g}") {
   return std::isnan(value) ? "-" : fmt::format(fmt::runtime(format), value);
 }
@@ -128,6 +133,11 @@ class Table {
     return options_.color ? "\033[1m" + text + "\033[0m" : text;
   }
 
+  template <typename Property>
+  bool any(Property&& property) const {
+    return std::ranges::any_of(shown_, property);
+  }
+
   bool varies(const Parameter& parameter) const {
     return std::ranges::any_of(shown_, [&](std::size_t i) {
       return parameter.text(row(i)) != parameter.text(row(shown_.front()));
@@ -177,6 +187,15 @@ class Table {
     }
   }
 
+  // Shares of the samples of all threads.
+  void make_profile_columns() {
+    add("aio", "%", false, [&](std::size_t i) { return share_text(summaries_[i].aio_share); });
+    add("lock wait", "%", false,
+        [&](std::size_t i) { return share_text(summaries_[i].lock_wait_share); });
+    add("harness", "%", false,
+        [&](std::size_t i) { return share_text(summaries_[i].harness_samples_share); });
+  }
+
   void make_columns() {
     make_head();
     if (std::ranges::any_of(shown_, [&](auto i) { return summaries_[i].failed_share > 0; })) {
@@ -190,6 +209,7 @@ class Table {
         [&](std::size_t i) { return number_text(summaries_[i].cpu_user_ns_per_op, "{:.1f}"); });
     add("harness", "share", false,
         [&](std::size_t i) { return percent_text(summaries_[i].harness_share); });
+    if (any([&](std::size_t i) { return summaries_[i].profiled; })) make_profile_columns();
     if (std::ranges::any_of(shown_, [&](auto i) {
           return row(i).submitters > 1 && !std::isnan(summaries_[i].scaling);
         })) {
@@ -355,12 +375,16 @@ class Table {
 
   std::string legend() const {
     std::string text;
-    const auto any = [&](auto&& property) { return std::ranges::any_of(shown_, property); };
     if (any([&](std::size_t i) { return summaries_[i].oversubscribed; })) {
       text += "* more threads (a simulated device's too) than CPUs: waits include preemption\n";
     }
     if (any([&](std::size_t i) { return !summaries_[i].system_calls_traced; })) {
       text += "d as the driver counts them, not the kernel ('aioscope doctor' says why)\n";
+    }
+    if (any([&](std::size_t i) { return summaries_[i].profiled; })) {
+      text +=
+          "aio, lock wait, harness %: of the sampled CPU time of all threads; lock wait is part "
+          "of aio\n";
     }
     return text.empty() ? text : "\n" + text;
   }

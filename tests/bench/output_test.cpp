@@ -48,6 +48,25 @@ TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
   EXPECT_EQ(text.find("\nnull"), std::string::npos) << text;
 }
 
+TEST(Table, HasTheSharesOfAProfile) {
+  Summary summary(sample_run().rows);
+  Measurement m = sample_measurement();
+  summary.add(0, 0, m);
+  const std::string text = table_text(summary, {});
+  EXPECT_NE(text.find("80.0       20.0     18.0"), std::string::npos) << text;
+  EXPECT_NE(text.find("of the sampled CPU time"), std::string::npos) << text;
+  // Without the kernel's part they would be shares of something else.
+  m.profile->kernel_sampled = false;
+  Summary partial(sample_run().rows);
+  partial.add(0, 0, m);
+  EXPECT_NE(table_text(partial, {}).find("-          -        -"), std::string::npos)
+      << table_text(partial, {});
+  m.profile.reset();
+  Summary without(sample_run().rows);
+  without.add(0, 0, m);
+  EXPECT_EQ(table_text(without, {}).find("lock wait"), std::string::npos);
+}
+
 TEST(Table, IsAligned) {
   Summary summary(sample_run().rows);
   summary.add(0, 0, sample_measurement());

@@ -88,6 +88,31 @@ Measurement sample_measurement() {
                      {"queue/reap", {.acquisitions = 20'000, .contended = 0, .wait_ns = 0}}},
       .shared_rmw = 100'000,
       .allocations = 0};
+  ProfileMeasurement& profile = m.profile.emplace();
+  profile.event = "cpu-clock";
+  profile.scope = "cpus";
+  profile.kernel_sampled = true;
+  profile.frequency_hz = 999;
+  profile.samples = 500;
+  profile.lost = 2;
+  profile.duration_ns = 500'000'000;
+  profile.threads = {{"submitter 0", false, 390}, {"iou-wrk-123", true, 110}};
+  profile.threads_missed = {"iou-wrk-123"};
+  profile.layers = {{layer_id("aio core"), 0, 300},
+                    {layer_id("aio lock wait"), 0, 100},
+                    {layer_id("harness"), 90, 0},
+                    {kUnmatched, 4, 6}};
+  profile.stacks = {
+      {{"aioscope::run_thread", "syscall", "io_submit_one_[k]"}, layer_id("aio core"), 300}};
+  profile.rest_samples = 200;
+  profile.unmatched = {{"strange_[k]", 6}, {"[libmine.so]", 4}};
+  OffCpuMeasurement& off_cpu = m.off_cpu.emplace();
+  off_cpu.source = "sched:sched_switch";
+  off_cpu.window_ns = 500'000'000;
+  off_cpu.stacks = 120;
+  off_cpu.threads = {
+      {"submitter 0", false, 4'000, 30'000'000, 20'000'000, 50'000, 50'050'000, 7'000'000}};
+  off_cpu.threads.push_back({.name = "iou-wrk-123", .of_driver = true, .switches = 1});
   m.submitted = 60'000;
   m.completed = 60'000;
   ThreadMeasurement submitter;

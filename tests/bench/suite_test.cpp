@@ -10,6 +10,21 @@
 namespace aioscope {
 namespace {
 
+std::uint32_t profile_hz(const std::string& value) {
+  RunOptions options;
+  const Assignment profile{.option = find_run_option("profile"), .values = {value}, .where = "x"};
+  apply_all(options, {&profile, 1});
+  return options.profile_hz;
+}
+
+TEST(Settings, AProfileHasAFrequencyOrTheUsualOne) {
+  EXPECT_EQ(profile_hz("true"), 999u);
+  EXPECT_EQ(profile_hz("4999"), 4999u);
+  EXPECT_EQ(profile_hz("false"), 0u);
+  EXPECT_THROW(profile_hz("1000000"), UsageError);
+  EXPECT_THROW(profile_hz("often"), UsageError);
+}
+
 // Writes a suite and resolves it under a command line of "key=value".
 class SuiteFile {
  public:

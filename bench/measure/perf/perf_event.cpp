@@ -132,8 +132,9 @@ perf_event_attr event_attributes(std::uint32_t type, std::uint64_t config) {
   return attributes;
 }
 
-PerfEvent::PerfEvent(const perf_event_attr& attributes, pid_t thread, const PerfEvent* leader) {
-  const long fd = syscall(SYS_perf_event_open, &attributes, thread, -1,
+PerfEvent::PerfEvent(const perf_event_attr& attributes, pid_t thread, const PerfEvent* leader,
+                     int cpu) {
+  const long fd = syscall(SYS_perf_event_open, &attributes, thread, cpu,
                           leader == nullptr ? -1 : leader->fd(), PERF_FLAG_FD_CLOEXEC);
   if (fd < 0) {
     refusal_ = explain_refusal(errno, attributes, perf_rights());

@@ -41,8 +41,10 @@ class PerfEvent {
  public:
   PerfEvent() = default;  // not open
   // `thread` is 0 for the calling one. With a `leader` the event joins its group. `attributes` must
-  // not ask to be inherited: threads that are started later have events of their own.
-  PerfEvent(const perf_event_attr& attributes, pid_t thread, const PerfEvent* leader = nullptr);
+  // not ask to be inherited: threads that are started later have events of their own. The event of
+  // all threads on one CPU has `thread` -1.
+  PerfEvent(const perf_event_attr& attributes, pid_t thread, const PerfEvent* leader = nullptr,
+            int cpu = -1);
 
   bool is_open() const { return descriptor_.get() >= 0; }
   int fd() const { return descriptor_.get(); }

@@ -36,7 +36,7 @@ void keep_most_frequent(std::vector<T>& items, std::size_t most) {
 
 }  // namespace
 
-std::optional<double> ProfileMeasurement::share_of(std::initializer_list<LayerId> of_layers) const {
+std::optional<double> ProfileMeasurement::share_of(std::span<const LayerId> of_layers) const {
   if (!whole() || samples == 0) return std::nullopt;
   std::uint64_t found = 0;
   for (const LayerSamples& layer : layers) {
@@ -84,18 +84,19 @@ Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
     matched.push_back(frames_[frame].matched);
   }
   stack.layer = rules_.layer_of(matched);
+  stack.wait = LayerRules::wait_of(matched);
   return stack;
 }
 
-ProfileMeasurement Attribution::profile_of(const StackSampler& sampler,
-                                           std::uint32_t frequency_hz) {
+ProfileMeasurement Attribution::profile_of(const StackSampler& sampler) {
   ProfileMeasurement profile;
   profile.event = sampler.event();
   profile.reason = sampler.reason();
   profile.kernel_sampled = sampler.kernel_sampled();
-  profile.frequency_hz = frequency_hz;
+  profile.frequency_hz = sampler.frequency_hz();
   profile.lost = sampler.lost();
   profile.duration_ns = sampler.duration_ns();
+  profile.scope = sampler.scope() == SampleScope::kCpus ? "cpus" : "threads";
   for (const auto& [thread, samples, sampled] : sampler.threads()) {
     if (sampled) {
       profile.threads.push_back({thread.name, thread.of_driver, samples});

@@ -24,13 +24,14 @@ class Attribution {
 
   explicit Attribution(LayerRules rules) : rules_(std::move(rules)) {}
 
-  // Everything but the threads that were missed. After stop().
-  ProfileMeasurement profile_of(const StackSampler& sampler, std::uint32_t frequency_hz);
+  // After stop().
+  ProfileMeasurement profile_of(const StackSampler& sampler);
 
   // From the sampled function outwards, indices for label(); and the layer.
   struct NamedStack {
     std::vector<std::uint32_t> frames;
     LayerId layer = kUnmatched;
+    LayerRules::Wait wait = LayerRules::Wait::kOther;  // if the thread left its CPU here
     bool in_kernel = false;
     auto operator<=>(const NamedStack&) const = default;
   };

@@ -62,8 +62,13 @@ class LayerRules::Parser {
         const toml::array* rules = value.as_array();
         if (rules == nullptr) fail(value, "write rules as [[rule]]");
         for (const toml::node& rule : *rules) result_.rules_.push_back(rule_of(rule));
+      } else if (key.str() == "wait") {
+        const toml::array* waits = value.as_array();
+        if (waits == nullptr) fail(value, "write waits as [[wait]]");
+        for (const toml::node& wait : *waits) result_.waits_.push_back(wait_of(wait));
       } else {
-        fail(value, fmt::format("unknown key '{}'; a file of rules has [lock-wait] and [[rule]]",
+        fail(value, fmt::format("unknown key '{}'; a file of rules has [lock-wait], [[rule]] and "
+                                "[[wait]]",
                                 key.str()));
       }
     }
@@ -128,13 +133,7 @@ class LayerRules::Parser {
         fallback = flag_of(value);
       } else if (key == "leaf") {
         rule.leaf_only = flag_of(value);
-      } else if (key == "space") {
-        rule.space = space_of(value);
-      } else if (key == "functions") {
-        rule.functions = patterns_of(value);
-      } else if (key == "objects") {
-        rule.objects = patterns_of(value);
-      } else {
+      } else if (!read_where(rule, key, value)) {
         fail(value, fmt::format("unknown key '{}' of a rule; keys are layer, lock, caller, "
                                 "fallback, leaf, space, functions, objects",
                                 key));
@@ -144,12 +143,52 @@ class LayerRules::Parser {
       fail(node, "a rule has one of: layer = \"...\", lock = true, caller = true");
     }
     if (fallback && layers == 0) fail(node, "fallback = true needs a layer");
-    if (rule.functions.empty() && rule.objects.empty()) {
-      fail(node, "a rule without functions and objects would fit every frame; give one of them");
-    }
+    check_where(rule, node);
     if (locks > 0) rule.action = Rule::Action::kLock;
     if (callers > 0) rule.action = Rule::Action::kCaller;
     if (fallback) rule.action = Rule::Action::kFallback;
+    return rule;
+  }
+
+  // What waits and rules have in common. False: another key.
+  bool read_where(Rule& rule, std::string_view key, const toml::node& value) const {
+    if (key == "space") {
+      rule.space = space_of(value);
+    } else if (key == "functions") {
+      rule.functions = patterns_of(value);
+    } else if (key == "objects") {
+      rule.objects = patterns_of(value);
+    } else {
+      return false;
+    }
+    return true;
+  }
+  void check_where(const Rule& rule, const toml::node& node) const {
+    if (!rule.functions.empty() || !rule.objects.empty()) return;
+    fail(node, "a rule without functions and objects would fit every frame; give one of them");
+  }
+
+  Rule wait_of(const toml::node& node) const {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) fail(node, "write waits as [[wait]]");
+    Rule rule;
+    bool complete = false;
+    for (const auto& [name, value] : *table) {
+      if (name.str() == "for") {
+        const std::string text = text_of(value);
+        if (text != "completions" && text != "other") {
+          fail(value, fmt::format("'{}' is neither completions nor other", text));
+        }
+        rule.wait = text == "other" ? Wait::kOther : Wait::kCompletions;
+        complete = true;
+      } else if (!read_where(rule, name.str(), value)) {
+        fail(value,
+             fmt::format("unknown key '{}' of a wait; keys are for, space, functions, objects",
+                         name.str()));
+      }
+    }
+    if (!complete) fail(node, "a wait needs for = \"completions\" or \"other\"");
+    check_where(rule, node);
     return rule;
   }
 
@@ -171,6 +210,8 @@ LayerRules LayerRules::parse(std::string_view text, const std::string& source) {
 void LayerRules::prepend(LayerRules first) {
   std::ranges::move(rules_, std::back_inserter(first.rules_));
   rules_ = std::move(first.rules_);
+  std::ranges::move(waits_, std::back_inserter(first.waits_));
+  waits_ = std::move(first.waits_);
   for (std::size_t i = 0; i < lock_wait_.size(); ++i) {
     if (first.lock_wait_[i]) lock_wait_[i] = first.lock_wait_[i];
   }
@@ -204,7 +245,19 @@ LayerRules::Match LayerRules::match(const LayerFrame& frame) const {
     match.as_caller = &rule;
     break;
   }
+  const auto wait =
+      std::ranges::find_if(waits_, [&](const Rule& rule) { return fits(rule, frame); });
+  if (wait != waits_.end()) match.as_waiter = &*wait;
   return match;
+}
+
+LayerRules::Wait LayerRules::wait_of(std::span<const MatchedFrame> stack) {
+  for (const MatchedFrame& frame : stack) {
+    const Rule* rule = frame.match.as_caller;
+    if (rule != nullptr && rule->action == Rule::Action::kLock) return Wait::kLock;
+    if (frame.match.as_waiter != nullptr) return frame.match.as_waiter->wait;
+  }
+  return Wait::kOther;
 }
 
 LayerId LayerRules::layer_of(std::span<const MatchedFrame> stack) const {

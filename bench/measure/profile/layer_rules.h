@@ -21,6 +21,11 @@ inline constexpr std::array<std::string_view, 15> kLayerNames{
     "memory copy",   "scheduler",          "interrupt",   "other",       "unmatched"};
 inline constexpr LayerId kUnmatched = kLayerNames.size() - 1;
 std::optional<LayerId> find_layer(std::string_view name);  // not kUnmatched
+consteval LayerId layer_id(std::string_view name) {
+  LayerId id = 0;
+  while (kLayerNames[id] != name) ++id;  // one that is none does not compile
+  return id;
+}
 
 // A function on a stack, as the rules look at it. The text must outlive the use.
 struct LayerFrame {
@@ -54,6 +59,7 @@ class LayerRules {
   struct Match {
     const Rule* as_leaf = nullptr;
     const Rule* as_caller = nullptr;
+    const Rule* as_waiter = nullptr;
   };
   Match match(const LayerFrame& frame) const;
 
@@ -65,6 +71,10 @@ class LayerRules {
   };
   LayerId layer_of(std::span<const MatchedFrame> stack) const;
 
+  // What a thread waits for that left the CPU with this stack.
+  enum class Wait : std::uint8_t { kCompletions, kLock, kOther };
+  static Wait wait_of(std::span<const MatchedFrame> stack);
+
   std::size_t size() const { return rules_.size(); }
 
   struct Rule {
@@ -74,6 +84,7 @@ class LayerRules {
     Space space = Space::kBoth;
     bool leaf_only = false;
     LayerId layer = kUnmatched;
+    Wait wait = Wait::kOther;
     std::vector<std::string> functions;  // empty: any
     std::vector<std::string> objects;    // empty: any
   };
@@ -82,6 +93,7 @@ class LayerRules {
   class Parser;
 
   std::vector<Rule> rules_;
+  std::vector<Rule> waits_;
   std::array<std::optional<LayerId>, kLayerNames.size()> lock_wait_{};
 };
 

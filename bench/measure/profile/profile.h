@@ -3,12 +3,20 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "bench/measure/profile/layer_rules.h"
 
 namespace aioscope {
+
+// Of the implementation in the kernel, or of kioctx in its place; and its waits for locks.
+inline constexpr LayerId kAioLayers[] = {layer_id("aio core"), layer_id("aio lock wait"),
+                                         layer_id("io_uring core"), layer_id("io_uring lock wait")};
+inline constexpr LayerId kLockWaitLayers[] = {layer_id("aio lock wait"),
+                                              layer_id("io_uring lock wait")};
+inline constexpr LayerId kHarnessLayers[] = {layer_id("harness")};
 
 // Samples of a layer by where the CPU was: in the program, or in the kernel.
 struct LayerSamples {
@@ -36,6 +44,7 @@ struct ProfileMeasurement {
   std::string event;           // "cycles" or "cpu-clock"; empty: nothing could be sampled
   std::string reason;          // why nothing, or why not the kernel, and the cure
   std::string symbols_reason;  // why the kernel's functions have no names, and the cure
+  std::string scope;           // "cpus", "threads": what the events were bound to
   bool kernel_sampled = false;
   std::uint32_t frequency_hz = 0;
   std::uint64_t samples = 0;
@@ -51,7 +60,28 @@ struct ProfileMeasurement {
   // The layers can be compared with each other: kernel sampled, and its functions have names.
   bool whole() const { return !event.empty() && kernel_sampled && symbols_reason.empty(); }
   // Samples of these layers over all samples; nullopt when it is not whole or has no samples.
-  std::optional<double> share_of(std::initializer_list<LayerId> of_layers) const;
+  std::optional<double> share_of(std::span<const LayerId> of_layers) const;
+};
+
+// Time that threads were not on a CPU.
+struct OffCpuMeasurement {
+  // Times over the window, ns; nullopt where it could not be told.
+  struct Thread {
+    std::string name;
+    bool of_driver = false;
+    std::uint64_t switches = 0;  // off the CPU
+    std::optional<std::uint64_t> completions_ns;
+    std::optional<std::uint64_t> lock_ns;
+    std::optional<std::uint64_t> other_wait_ns;
+    std::optional<std::uint64_t> wait_ns;       // these together
+    std::optional<std::uint64_t> preempted_ns;  // left it while it could have gone on
+  };
+  std::string source;  // "sched:sched_switch", "switch records"; empty: nothing could be had
+  std::string reason;  // why nothing, or why not what is waited for, and the cure
+  std::uint64_t window_ns = 0;
+  std::uint64_t lost = 0;    // records, for want of room
+  std::uint64_t stacks = 0;  // switches whose stack was taken
+  std::vector<Thread> threads;
 };
 
 }  // namespace aioscope

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "bench/measure/clock.h"
 
@@ -28,14 +30,21 @@ perf_event_attr sampling(std::uint32_t type, std::uint64_t config, std::uint32_t
   perf_event_attr attributes = event_attributes(type, config);
   attributes.freq = 1;
   attributes.sample_freq = frequency_hz;
-  attributes.sample_type = PERF_SAMPLE_CALLCHAIN;
+  attributes.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_CALLCHAIN;
   attributes.disabled = 1;
+  attributes.exclude_idle = 1;
   attributes.exclude_hv = 1;
   attributes.exclude_guest = 1;
   return attributes;
 }
 
-bool is_rights(int error) { return error == EACCES || error == EPERM; }
+// "" when the thread has ended.
+std::string comm_of(pid_t tid) {
+  std::string name;
+  std::ifstream file("/proc/self/task/" + std::to_string(tid) + "/comm");
+  std::getline(file, name);
+  return name;
+}
 
 }  // namespace
 
@@ -47,9 +56,7 @@ std::vector<SampledThread> threads_to_sample(std::vector<SampledThread> known) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task", error)) {
     const auto tid = pid_t(std::atoi(entry.path().filename().c_str()));
     if (tid == 0 || seen.contains(tid)) continue;
-    std::string name;
-    std::getline(std::ifstream(entry.path() / "comm"), name);
-    others.push_back({tid, std::move(name), true});
+    others.push_back({tid, comm_of(tid), true});
   }
   std::ranges::sort(others, {}, &SampledThread::tid);
   std::ranges::move(others, std::back_inserter(known));
@@ -70,102 +77,128 @@ bool RawStackEqual::operator()(std::span<const std::uint64_t> a,
   return std::ranges::equal(a, b);
 }
 
-StackSampler::StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz)
-    : frequency_hz_(frequency_hz) {
-  attributes_ = sampling(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, frequency_hz);
-  event_ = "cycles";
-  PerfEvent trial(attributes_, 0);
-  if (!trial.is_open() && !is_rights(trial.refusal().error)) {
-    attributes_ = sampling(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, frequency_hz);
-    event_ = "cpu-clock";
-    trial = PerfEvent(attributes_, 0);
-  }
-  if (!trial.is_open() && is_rights(trial.refusal().error)) {
-    kernel_sampled_ = false;
-    reason_ = "the kernel's part is missing: " + trial.refusal().text();
-    attributes_.exclude_kernel = 1;
-    trial = PerfEvent(attributes_, 0);
-    // A PMU that is not there is refused only to those who might have used it.
-    if (!trial.is_open() && event_ == "cycles") {
-      attributes_ = sampling(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, frequency_hz);
-      attributes_.exclude_kernel = 1;
-      event_ = "cpu-clock";
-      trial = PerfEvent(attributes_, 0);
-    }
-  }
-  if (!trial.is_open()) {
-    event_.clear();
-    kernel_sampled_ = false;
-    reason_ = trial.refusal().text();
-    return;
-  }
-  open(std::move(threads));
-}
-
-void StackSampler::open(std::vector<SampledThread> threads) {
+StackSampler::StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz,
+                           SampleScope wanted)
+    : frequency_hz_(frequency_hz), process_(getpid()), own_thread_(gettid()), scope_(wanted) {
   for (SampledThread& thread : threads) {
-    Source source{std::move(thread), {}, nullptr, 0};
-    if (!open_source(source)) {
-      event_.clear();
-      sources_.clear();
-      return;
-    }
-    sources_.push_back(std::move(source));
+    thread_index_[thread.tid] = threads_.size();
+    threads_.push_back({std::move(thread), 0, true});
   }
+  if (wanted == SampleScope::kCpus && choose_event(-1, 0) && kernel_sampled_) {
+    open_cpus();
+    if (works()) return;
+  }
+  scope_ = SampleScope::kThreads;
+  if (choose_event(0, -1)) open_threads();
 }
 
-// False when nothing can be sampled. A thread that has ended is not, which is no failure.
-bool StackSampler::open_source(Source& source) {
-  source.event = PerfEvent(attributes_, source.thread.tid);
+bool StackSampler::choose_event(pid_t thread, int cpu) {
+  const std::pair<const char*, perf_event_attr> events[] = {
+      {"cycles", sampling(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES, frequency_hz_)},
+      {"cpu-clock", sampling(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, frequency_hz_)}};
+  event_.clear();
+  reason_.clear();
+  for (const bool user_only : {false, true}) {
+    for (const auto& [name, attributes] : events) {
+      attributes_ = attributes;
+      attributes_.exclude_kernel = user_only ? 1 : 0;
+      const PerfEvent trial(attributes_, thread, nullptr, cpu);
+      if (trial.is_open()) {
+        event_ = name;
+        kernel_sampled_ = !user_only;
+        reason_ = user_only ? "the kernel's part is missing: " + reason_ : "";
+        return true;
+      }
+      // What keeps cpu-clock away is what counts: the machine need not have cycles.
+      if (!user_only) reason_ = trial.refusal().text();
+    }
+  }
+  kernel_sampled_ = false;
+  return false;
+}
+
+bool StackSampler::open(pid_t thread, int cpu) {
+  Source source{PerfEvent(attributes_, thread, nullptr, cpu), nullptr};
   if (!source.event.is_open()) {
-    if (source.event.refusal().error == ESRCH || source.thread.of_driver) return true;
-    reason_ = source.event.refusal().text();
+    // A CPU that is off and a thread that has ended have nothing to sample.
+    if (source.event.refusal().error == ENODEV || source.event.refusal().error == ESRCH) {
+      return false;
+    }
+    give_up(source.event.refusal());
     return false;
   }
   source.ring = std::make_unique<PerfRing>(source.event, ring_bytes(frequency_hz_));
-  if (source.ring->is_open()) return true;
-  reason_ = source.ring->refusal().text();
-  return false;
+  if (!source.ring->is_open()) {
+    give_up(source.ring->refusal());
+    return false;
+  }
+  sources_.push_back(std::move(source));
+  return true;
+}
+
+void StackSampler::open_cpus() {
+  const auto count = int(sysconf(_SC_NPROCESSORS_CONF));
+  for (int cpu = 0; cpu < count && works(); ++cpu) open(-1, cpu);
+}
+
+void StackSampler::open_threads() {
+  for (ThreadSamples& thread : threads_) {
+    thread.sampled = open(thread.thread.tid, -1);
+    if (!works()) return;
+  }
+}
+
+void StackSampler::give_up(const Refusal& refusal) {
+  reason_ = refusal.text();
+  event_.clear();
+  kernel_sampled_ = false;
+  sources_.clear();
 }
 
 void StackSampler::start() {
   begin_ns_ = end_ns_ = monotonic_ns();
-  for (const Source& source : sources_) {
-    if (source.ring) ioctl(source.event.fd(), PERF_EVENT_IOC_ENABLE, 0);
-  }
+  for (const Source& source : sources_) ioctl(source.event.fd(), PERF_EVENT_IOC_ENABLE, 0);
 }
 
 void StackSampler::stop() {
-  for (const Source& source : sources_) {
-    if (source.ring) ioctl(source.event.fd(), PERF_EVENT_IOC_DISABLE, 0);
-  }
+  for (const Source& source : sources_) ioctl(source.event.fd(), PERF_EVENT_IOC_DISABLE, 0);
   end_ns_ = monotonic_ns();
   drain();
+  std::vector<SampledThread> known;
+  for (const ThreadSamples& thread : threads_) known.push_back(thread.thread);
+  std::vector<SampledThread> now = threads_to_sample(std::move(known));
+  for (std::size_t i = threads_.size(); i < now.size(); ++i) {
+    threads_.push_back({std::move(now[i]), 0, false});
+  }
 }
 
 void StackSampler::drain() {
   for (Source& source : sources_) {
-    if (!source.ring) continue;
-    source.ring->reader().drain([&](const PerfRecord& record) { take(source, record); });
+    source.ring->reader().drain([&](const PerfRecord& record) { take(record); });
   }
 }
 
-void StackSampler::take(Source& source, const PerfRecord& record) {
+void StackSampler::take(const PerfRecord& record) {
   if (record.type != PERF_RECORD_SAMPLE) return;
   RecordFields fields(record.body);
+  const auto process = fields.take<std::uint32_t>();
+  const auto thread = fields.take<std::uint32_t>();
   const auto depth = fields.take<std::uint64_t>();
-  if (depth > record.body.size() / sizeof(std::uint64_t)) {
+  if (!fields.ok() || depth > record.body.size() / sizeof(std::uint64_t)) {
     ++broken_;
     return;
   }
+  if (pid_t(process) != process_ || pid_t(thread) == own_thread_) return;
   const auto bytes = fields.take_bytes(depth * sizeof(std::uint64_t));
   if (!fields.ok()) {
     ++broken_;
     return;
   }
+  const auto [index, is_new] = thread_index_.try_emplace(pid_t(thread), threads_.size());
+  if (is_new) threads_.push_back({{pid_t(thread), comm_of(pid_t(thread)), true}, 0, true});
+  ++threads_[index->second].samples;
   scratch_.resize(depth);
   std::memcpy(scratch_.data(), bytes.data(), bytes.size());
-  ++source.samples;
   const std::span<const std::uint64_t> stack(scratch_);
   if (const auto at = stacks_.find(stack); at != stacks_.end()) {
     ++at->second;
@@ -174,18 +207,12 @@ void StackSampler::take(Source& source, const PerfRecord& record) {
   }
 }
 
-std::vector<StackSampler::ThreadSamples> StackSampler::threads() const {
-  std::vector<ThreadSamples> threads;
-  for (const Source& source : sources_) {
-    threads.push_back({source.thread, source.samples, source.ring != nullptr});
-  }
-  return threads;
-}
+std::vector<StackSampler::ThreadSamples> StackSampler::threads() const { return threads_; }
 
 std::uint64_t StackSampler::lost() const {
   std::uint64_t lost = broken_;
   for (const Source& source : sources_) {
-    if (source.ring) lost += source.ring->reader().lost() + source.ring->reader().corrupt();
+    lost += source.ring->reader().lost() + source.ring->reader().corrupt();
   }
   return lost;
 }

@@ -1,9 +1,10 @@
-// Samples stacks of threads of this process through perf_event_open.
+// Samples the stacks of this process's threads through perf_event_open.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -42,13 +43,23 @@ struct RawStackEqual {
 };
 using RawStacks = std::unordered_map<RawStack, std::uint64_t, RawStackHash, RawStackEqual>;
 
-// One event per thread, which are on between start() and stop(): cycles where the machine counts
-// them, else cpu-clock. Not the kernel where this user may not. drain() takes what has come; it
-// must be called about ten times a second. It is meant for a thread that is not sampled, and costs
-// it about 1 us per sample.
+// What the events are bound to.
+//   kCpus     one event per CPU that sees whatever runs there; other processes are left out when
+//             the samples are read. Nothing happens when the scheduler switches threads, so that a
+//             thread that runs in short pieces is seen as often as it runs. Needs more rights.
+//   kThreads  one event per thread, which the kernel takes off and puts on the CPU with it. Pieces
+//             shorter than the timer can be set (10 us and more) are seen too rarely.
+enum class SampleScope { kCpus, kThreads };
+
+// Cycles where the machine counts them, else cpu-clock; not the kernel where this user may not.
+// Samples come between start() and stop(). drain() takes what has come; it must be called about ten
+// times a second. It is meant for a thread that is not sampled, the one that constructs this, and
+// costs it about 1 us per sample.
 class StackSampler {
  public:
-  StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz);
+  // kThreads forces that scope; without it the better one that is allowed is taken.
+  StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz,
+               SampleScope wanted = SampleScope::kCpus);
 
   // Whether anything is sampled; else reason() says why not and what to do. Of one that samples but
   // not the kernel, reason() says why not that.
@@ -56,6 +67,8 @@ class StackSampler {
   const std::string& event() const { return event_; }
   const std::string& reason() const { return reason_; }
   bool kernel_sampled() const { return kernel_sampled_; }
+  SampleScope scope() const { return scope_; }
+  std::uint32_t frequency_hz() const { return frequency_hz_; }
 
   void start();
   void drain();
@@ -65,30 +78,38 @@ class StackSampler {
   struct ThreadSamples {
     SampledThread thread;
     std::uint64_t samples = 0;
-    bool sampled = false;  // false: it had ended
+    bool sampled = true;  // false: it could not be, or began too late
   };
+  // Those of the constructor, in their order; then those that began later.
   std::vector<ThreadSamples> threads() const;
-  std::uint64_t lost() const;
+  std::uint64_t lost() const;  // by the kernel for want of room, or not understood
   std::uint64_t duration_ns() const { return std::uint64_t(end_ns_ - begin_ns_); }
 
  private:
   struct Source {
-    SampledThread thread;
     PerfEvent event;
     std::unique_ptr<PerfRing> ring;
-    std::uint64_t samples = 0;
   };
 
-  void open(std::vector<SampledThread> threads);
-  bool open_source(Source& source);
-  void take(Source& source, const PerfRecord& record);
+  // Sets attributes_ to what this user may open for (thread, cpu); false and reason_ if nothing.
+  bool choose_event(pid_t thread, int cpu);
+  bool open(pid_t thread, int cpu);
+  void open_cpus();
+  void open_threads();
+  void take(const PerfRecord& record);
+  void give_up(const Refusal& refusal);
 
   const std::uint32_t frequency_hz_;
+  const pid_t process_;
+  const pid_t own_thread_;
+  SampleScope scope_ = SampleScope::kCpus;
   perf_event_attr attributes_{};
   std::string event_;
   std::string reason_;
   bool kernel_sampled_ = true;
   std::vector<Source> sources_;
+  std::vector<ThreadSamples> threads_;
+  std::unordered_map<pid_t, std::size_t> thread_index_;
   RawStacks stacks_;
   RawStack scratch_;
   std::uint64_t broken_ = 0;  // records that made no sense
