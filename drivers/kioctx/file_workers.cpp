@@ -21,9 +21,11 @@ namespace {
 
 std::int64_t transfer(const Kiocb& req, int fd) {
   const iovec part{req.ki_buf, req.ki_nbytes};
-  const auto offset = off_t(req.ki_pos);
-  const ssize_t bytes =
-      req.ki_write ? pwritev2(fd, &part, 1, offset, 0) : preadv2(fd, &part, 1, offset, 0);
+  const auto at = [&](off_t offset) {
+    return req.ki_write ? pwritev2(fd, &part, 1, offset, 0) : preadv2(fd, &part, 1, offset, 0);
+  };
+  ssize_t bytes = at(off_t(req.ki_pos));
+  if (bytes < 0 && errno == ESPIPE) bytes = at(-1);  // a pipe has no offsets: none is looked at
   return bytes >= 0 ? bytes : -errno;
 }
 

@@ -103,7 +103,6 @@ TEST_P(KioctxFiles, WhatIsQueuedCanBeCancelledAndWhatRunsCannot) {
   for (std::uint32_t i = 0; i < 3; ++i) {
     iocbs[i] = {.data = i,
                 .buf = buffer.data() + i,
-                .offset = std::uint64_t(-1),  // a pipe has no offsets
                 .nbytes = 1,
                 .fildes = file,
                 .opcode = IocbCommand::kPread};
