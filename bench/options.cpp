@@ -24,6 +24,7 @@ struct PythonCommand {
 constexpr PythonCommand kPythonCommands[] = {
     {"report", "Make an HTML page of result files"},
     {"compare", "Compare result files, or the rows of one, with intervals and verdicts"},
+    {"history", "Keep results of many runs, and find where they changed"},
     {"explain", "Say where the nanoseconds of one row's operations go"},
     {"export", "Write a result file in the format of another tool"},
 };

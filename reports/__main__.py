@@ -25,7 +25,8 @@ EPILOG = """examples:
 exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 5 input or output
 """
 # Commands besides `report`, by the module that has their main(arguments) -> exit code.
-COMMANDS = {"compare": ".compare", "explain": ".explain", "export": ".export"}
+COMMANDS = {"compare": ".compare", "explain": ".explain", "export": ".export",
+            "history": ".history"}
 FIGURES = ("throughput", "scaling", "depth", "series", "cpu", "layers", "off_cpu", "locks",
            "latency", "order", "fairness", "counters")
 

@@ -108,10 +108,10 @@ def counter_metrics(rows):
             for counter in item.measurement.get("counters") or []:
                 if counter.get("per_op") is not None and not counter.get("scaled"):
                     units_of.setdefault(counter["name"], counter.get("unit", "count"))
-    return [_counter_metric(name, unit) for name, unit in units_of.items()]
+    return [counter_metric(name, unit) for name, unit in units_of.items()]
 
 
-def _counter_metric(name, unit):
+def counter_metric(name, unit):
     def of(item):
         for counter in item.measurement.get("counters") or []:
             if counter["name"] == name and not counter.get("scaled"):

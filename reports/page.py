@@ -20,7 +20,7 @@ MOST_DATA_BYTES = 8_000_000  # of a page, that a packed result file takes
 MOST_WARNINGS = 200
 
 
-def _packed(data):
+def packed(data):
     """As an address that a browser can save without a network."""
     packed = gzip.compress(data, 9, mtime=0)
     return "data:application/gzip;base64," + base64.b64encode(packed).decode("ascii")
@@ -28,7 +28,7 @@ def _packed(data):
 
 def _data(run):
     """The result file as an address, or why it is not part of the page."""
-    address = _packed(run.data)
+    address = packed(run.data)
     if len(address) > MOST_DATA_BYTES:
         digest = hashlib.sha256(run.data).hexdigest()
         return "", (f"The result file is not part of this page: packed it would take {len(address)}"
@@ -84,23 +84,28 @@ def _gate_view(number, gate):
     prefix = f"gate{number}"
     return {"prefix": prefix, "name": pathlib.PurePath(gate.path).name,
             "headline": gate_page.headline(gate), "sentences": list(gate_page.sentences(gate)),
-            "sections": gate_page.sections(gate, prefix), "data": _packed(gate.data)}
+            "sections": gate_page.sections(gate, prefix), "data": packed(gate.data)}
 
 
-def render(summaries, gates=()):
-    """The page as text, of results and of gates' verdicts. The same files give the same bytes."""
+def render_template(template, **values):
+    """A page as text, with the style and the script that all pages have."""
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                    undefined=jinja2.StrictUndefined, trim_blocks=True,
                                    lstrip_blocks=True)
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    return templates.get_template(template).render(
+        style=Markup(style), script=Markup(script), script_hash=_script_hash(script), **values)
+
+
+def render(summaries, gates=()):
+    """The page as text, of results and of gates' verdicts. The same files give the same bytes."""
     views = [_view(number, summary) for number, summary in enumerate(summaries, 1)]
     changes = [_change(number, summaries[0], new, views)
                for number, new in enumerate(summaries[1:], 2)]
-    return templates.get_template("page.html").render(
-        views=views, changes=changes,
+    return render_template(
+        "page.html", views=views, changes=changes,
         gates=[_gate_view(number, gate) for number, gate in enumerate(gates, 1)],
-        style=Markup(style), script=Markup(script), script_hash=_script_hash(script),
         environment=environment.table([view["run"] for view in views],
                                       [view["name"] for view in views]))
 

@@ -98,7 +98,7 @@ def test_locks_and_baseline_are_shown():
 
 def test_the_help_names_every_command():
     text = aioscope("--help").stdout
-    for command in ("run", "list", "doctor", "report", "compare"):
+    for command in ("run", "list", "doctor", "report", "compare", "history"):
         assert f"\n  {command} " in text
 
 

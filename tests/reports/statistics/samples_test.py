@@ -42,6 +42,8 @@ def test_shift_covers(m, n):
         found = shift(rng.lognormal(0, 0.5, m), 2 * rng.lognormal(0, 0.5, n), 0.05)
         held += found.low <= math.log(2) <= found.high
     assert found.enough and found.confidence >= 0.95
+    print(f"\ncoverage unpaired {m} and {n}: {100 * held / runs:.1f} % "
+          f"(says {100 * found.confidence:.1f} %)")
     assert held / runs == pytest.approx(found.confidence, abs=0.012)
 
 
@@ -89,6 +91,7 @@ def test_percentile_covers(fraction):
                                     lambda low: low + 1)
         assert found.low <= found.estimate <= found.high
         held += found.low <= true <= found.high
+    print(f"\ncoverage percentile {fraction} of 1500 samples: {100 * held / runs:.1f} %")
     assert 0.94 < held / runs < 0.985
 
 
