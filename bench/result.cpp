@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "bench/build_info.h"
@@ -200,15 +199,6 @@ std::string_view cure_of_write(int error) {
 }
 
 }  // namespace
-
-double supported_percentile_ns(const LatencyHistogram& latency, double fraction) {
-  constexpr double kBeyond = 10;
-  constexpr double kRounding = 1e-6;  // 100 * (1 - 0.9) is less than 10 in binary
-  if (double(latency.count()) * (1 - fraction) < kBeyond - kRounding) {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  return latency.percentile_ns(fraction);
-}
 
 Json row_json(const Row& row) {
   return {{"driver", row.driver},

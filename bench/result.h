@@ -89,8 +89,4 @@ class ResultWriter {
 nlohmann::ordered_json row_json(const Row& row);
 nlohmann::ordered_json measurement_json(const Measurement& measurement);
 
-// A latency below which `fraction` of the operations lie, or NaN when fewer than 10 operations lie
-// beyond it and it would rest on chance.
-double supported_percentile_ns(const LatencyHistogram& latency, double fraction);
-
 }  // namespace aioscope

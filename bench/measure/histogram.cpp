@@ -33,4 +33,13 @@ double LatencyHistogram::percentile_ns(double fraction) const {
   return static_cast<double>(max_ns_);
 }
 
+double supported_percentile_ns(const LatencyHistogram& latency, double fraction) {
+  constexpr double kBeyond = 10;
+  constexpr double kRounding = 1e-6;  // 100 * (1 - 0.9) is less than 10 in binary
+  if (double(latency.count()) * (1 - fraction) < kBeyond - kRounding) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return latency.percentile_ns(fraction);
+}
+
 }  // namespace aioscope

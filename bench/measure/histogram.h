@@ -61,4 +61,8 @@ class LatencyHistogram {
   std::uint64_t min_ns_ = UINT64_MAX;
 };
 
+// A latency below which `fraction` of the operations lie, or NaN when fewer than 10 operations lie
+// beyond it and it would rest on chance.
+double supported_percentile_ns(const LatencyHistogram& latency, double fraction);
+
 }  // namespace aioscope

@@ -1,0 +1,127 @@
+#include "bench/measure/locks/lock_observer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+
+namespace aioscope {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainInterval{4};
+
+std::optional<double> percentile(const LatencyHistogram& waits, double fraction) {
+  const double value_ns = supported_percentile_ns(waits, fraction);
+  if (std::isnan(value_ns)) return std::nullopt;
+  return value_ns;
+}
+
+LockWaits waits_of(const WaitTracer& tracer, WaitKind kind, const WaitSiteNamer& name,
+                   std::uint64_t operations) {
+  LockWaits result;
+  if (!tracer.works()) {
+    result.reason = tracer.refusal().text();
+    return result;
+  }
+  result.source = tracer.source();
+  result.operations = operations;
+  result.events = tracer.events();
+  result.lost = tracer.lost();
+  result.unfinished = tracer.log().unfinished();
+  result.sites = wait_sites(tracer.log(), kind, name);
+  return result;
+}
+
+}  // namespace
+
+std::uint64_t LockWaits::contended() const {
+  std::uint64_t sum = 0;
+  for (const WaitSite& site : sites) sum += site.contended;
+  return sum;
+}
+
+std::uint64_t LockWaits::wait_ns() const {
+  std::uint64_t sum = 0;
+  for (const WaitSite& site : sites) sum += site.wait_ns;
+  return sum;
+}
+
+std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSiteNamer& name) {
+  struct Merged {
+    std::uint64_t contended = 0;
+    std::uint64_t wait_ns = 0;
+    LatencyHistogram waits;
+  };
+  std::map<std::pair<std::string, std::string>, Merged> merged;
+  for (const WaitLog::Site& site : log.sites()) {
+    const bool rest = site.stack.empty();
+    const std::string_view what = kind == WaitKind::kFutexes ? "futex" : lock_kind(site.flags);
+    Merged& to = merged[{rest ? "(others)" : name(site.stack), std::string(what)}];
+    to.contended += site.contended;
+    to.wait_ns += site.wait_ns;
+    to.waits.merge(site.waits);
+  }
+  std::vector<WaitSite> sites;
+  for (const auto& [key, site] : merged) {
+    sites.push_back({.site = key.first,
+                     .kind = key.second,
+                     .contended = site.contended,
+                     .wait_ns = site.wait_ns,
+                     .wait_ns_p50 = percentile(site.waits, 0.50),
+                     .wait_ns_p99 = percentile(site.waits, 0.99)});
+    if (site.waits.count() > 0) sites.back().wait_ns_max = site.waits.max_ns();
+  }
+  std::ranges::stable_sort(sites, std::greater{}, &WaitSite::wait_ns);
+  return sites;
+}
+
+LockObserver::LockObserver(std::span<const pid_t> threads)
+    : locks_(WaitKind::kKernelLocks, threads), futexes_(WaitKind::kFutexes, threads) {}
+
+LockObserver::~LockObserver() {
+  if (thread_.joinable()) stop();
+}
+
+void LockObserver::start() {
+  locks_.start();
+  futexes_.start();
+  thread_ = std::thread([this] { drain_until_stopped(); });
+}
+
+void LockObserver::drain_until_stopped() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_.wait_for(lock, kDrainInterval, [this] { return stop_; })) {
+    lock.unlock();
+    locks_.drain();
+    futexes_.drain();
+    const Usage usage = usage_of_this_thread();
+    lock.lock();
+    usage_ = usage;
+  }
+}
+
+void LockObserver::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stopping_.notify_all();
+  thread_.join();
+  locks_.stop();
+  futexes_.stop();
+}
+
+Usage LockObserver::own_usage() const {
+  const std::lock_guard lock(mutex_);
+  return usage_;
+}
+
+LockWaits LockObserver::kernel_locks(const WaitSiteNamer& name, std::uint64_t operations) const {
+  return waits_of(locks_, WaitKind::kKernelLocks, name, operations);
+}
+
+LockWaits LockObserver::futex_waits(const WaitSiteNamer& name, std::uint64_t operations) const {
+  return waits_of(futexes_, WaitKind::kFutexes, name, operations);
+}
+
+}  // namespace aioscope

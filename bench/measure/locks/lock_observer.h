@@ -1,0 +1,56 @@
+// Sees what threads wait for locks in the measured window: in the kernel, and asleep on futexes.
+#pragma once
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+
+#include "bench/measure/locks/lock_waits.h"
+#include "bench/measure/locks/wait_tracer.h"
+#include "bench/measure/usage.h"
+
+namespace aioscope {
+
+// The function that took the lock, of a stack as the kernel writes it.
+using WaitSiteNamer = std::function<std::string(std::span<const std::uint64_t>)>;
+
+// The tracepoints are on from construction to destruction, which makes every wait of the machine a
+// little slower; records are taken between start() and stop(), by a thread of the observer that
+// wakes every few milliseconds. Used by one thread.
+class LockObserver {
+ public:
+  explicit LockObserver(std::span<const pid_t> threads);
+  ~LockObserver();
+  LockObserver(const LockObserver&) = delete;
+  LockObserver& operator=(const LockObserver&) = delete;
+
+  void start();
+  void stop();
+  // What the observer's own thread has used since start().
+  Usage own_usage() const;
+
+  // After stop(). `operations` of the same window.
+  LockWaits kernel_locks(const WaitSiteNamer& name, std::uint64_t operations) const;
+  LockWaits futex_waits(const WaitSiteNamer& name, std::uint64_t operations) const;
+
+ private:
+  void drain_until_stopped();
+
+  WaitTracer locks_;
+  WaitTracer futexes_;
+  mutable std::mutex mutex_;
+  std::condition_variable stopping_;
+  bool stop_ = false;  // guarded by mutex_
+  Usage usage_;        // guarded by mutex_
+  std::thread thread_;
+};
+
+// The sites of `log` by name and kind, the longest waits in all first.
+std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSiteNamer& name);
+
+}  // namespace aioscope
