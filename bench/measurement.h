@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/measure/histogram.h"
+#include "bench/measure/locks/lock_waits.h"
 #include "bench/measure/perf/thread_counters.h"
 #include "bench/measure/profile/profile.h"
 #include "drivers/driver.h"
@@ -117,6 +118,8 @@ struct Measurement {
   std::optional<DriverCountsMeasurement> driver_counts;  // nullopt: the driver does not count
   std::optional<ProfileMeasurement> profile;             // nullopt: not asked for
   std::optional<OffCpuMeasurement> off_cpu;              // likewise, with the profile
+  std::optional<LockWaits> kernel_locks;                 // nullopt: not asked for
+  std::optional<LockWaits> futex_waits;                  // likewise
 
   // Over the whole repetition, warm-up and drain included. A repetition in which an operation
   // failed or returned wrong data has no Measurement: it is an error.

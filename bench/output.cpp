@@ -80,6 +80,17 @@ void add_counters(Json& entry, const CountsPerOperation& counts) {
   }
 }
 
+// Those of kernel locks, futexes and the split, which stand before the counters.
+std::vector<std::pair<const char*, double>> waits_and_split(const RepetitionFigures& figures) {
+  const WaitsPerOperation locks = per_operation(figures.kernel_locks);
+  return {{"kernel_lock_contended_per_op", locks.contended},
+          {"kernel_lock_wait_ns_per_op", locks.wait_ns},
+          {"futex_wait_ns_per_op", per_operation(figures.futex_waits).wait_ns},
+          {"submit_call_ns_per_op", figures.split.submit_call_ns_per_op},
+          {"in_flight_ns_per_op", figures.split.in_flight_ns_per_op},
+          {"reap_call_ns_per_op", figures.split.reap_call_ns_per_op}};
+}
+
 // A column for each counter that some row has.
 std::vector<std::string> counter_columns(const std::vector<RowSummary>& rows) {
   std::vector<std::string> names;
@@ -108,6 +119,8 @@ std::string csv_text(const Summary& summary) {
       "harness_share,oversubscribed,error,lock_acquisitions_per_op,lock_contended_per_op,"
       "lock_wait_ns_per_op,shared_rmw_per_op,allocations_per_op,wakeups_per_op";
   const auto summaries = summary.rows();
+  const auto more = waits_and_split({});
+  for (const auto& [name, value] : more) text += fmt::format(",{}", name);
   const std::vector<std::string> counters = counter_columns(summaries);
   for (const std::string& name : counters) text += "," + csv_field(name + "_per_op");
   text += "\n";
@@ -135,6 +148,7 @@ std::string csv_text(const Summary& summary) {
                           csv_number(counts.lock_acquisitions), csv_number(counts.lock_contended),
                           csv_number(counts.lock_wait_ns), csv_number(counts.shared_rmw),
                           csv_number(counts.allocations), csv_number(counts.wakeups));
+      for (const auto& [name, value] : waits_and_split(f)) text += "," + csv_number(value);
       for (const std::string& name : counters) {
         text += "," + csv_number(per_operation(f.counters, name));
       }
@@ -142,7 +156,7 @@ std::string csv_text(const Summary& summary) {
     }
     if (!row.skip_reason.empty()) {
       text += fmt::format("{},,,,,,,,,,,,,,,,,{},,,,,,{}\n", head, csv_field(row.skip_reason),
-                          std::string(counters.size(), ','));
+                          std::string(more.size() + counters.size(), ','));
     }
   }
   return text;
@@ -184,6 +198,9 @@ std::string gbench_text(const Summary& summary, const Json& host, const std::str
           (*entry)["harness_share"] = figures.harness_share;
         }
         add_counters(*entry, per_operation(f.counts));
+        for (const auto& [counter, value] : waits_and_split(f)) {
+          if (std::isfinite(value)) (*entry)[counter] = value;
+        }
         for (const CounterMeasurement& counter : f.counters) {
           if (counter.per_op) (*entry)[counter.name + "_per_op"] = *counter.per_op;
         }

@@ -102,6 +102,31 @@ Json driver_counts_json(const std::optional<DriverCountsMeasurement>& counts) {
           {"wakeups", optional_number(counts->wakeups)}};
 }
 
+Json lock_waits_json(const std::optional<LockWaits>& waits) {
+  if (!waits) return nullptr;
+  if (!waits->traced()) {
+    return {{"source", ""}, {"reason", waits->reason}, {"lost", nullptr}, {"operations", nullptr}};
+  }
+  Json sites = Json::array();
+  for (const WaitSite& site : waits->sites) {
+    sites.push_back({{"site", site.site},
+                     {"kind", site.kind},
+                     {"contended", site.contended},
+                     {"wait_ns", site.wait_ns},
+                     {"wait_ns_p50", optional_number(site.wait_ns_p50)},
+                     {"wait_ns_p99", optional_number(site.wait_ns_p99)},
+                     {"wait_ns_max", optional_number(site.wait_ns_max)}});
+  }
+  return {{"source", waits->source},
+          {"reason", waits->reason},
+          {"symbols_reason", waits->symbols_reason},
+          {"lost", waits->lost},
+          {"operations", waits->operations},
+          {"events", waits->events},
+          {"unfinished", waits->unfinished},
+          {"sites", std::move(sites)}};
+}
+
 Json profile_json(const std::optional<ProfileMeasurement>& profile) {
   if (!profile) return nullptr;
   const bool any = !profile->event.empty();
@@ -260,6 +285,8 @@ Json measurement_json(const Measurement& m) {
           {"system_calls_reason", m.system_calls_reason},
           {"counters", counters_json(m.counters)},
           {"driver_counts", driver_counts_json(m.driver_counts)},
+          {"kernel_locks", lock_waits_json(m.kernel_locks)},
+          {"futex_waits", lock_waits_json(m.futex_waits)},
           {"profile", profile_json(m.profile)},
           {"off_cpu", off_cpu_json(m.off_cpu)},
           {"submitted", m.submitted},

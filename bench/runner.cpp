@@ -13,12 +13,10 @@
 
 #include "bench/measure/clock.h"
 #include "bench/measure/driver_counts.h"
-#include "bench/measure/profile/attribution.h"
-#include "bench/measure/profile/off_cpu.h"
-#include "bench/measure/profile/sampler.h"
 #include "bench/measure/statistics.h"
 #include "bench/measure/system_calls.h"
 #include "bench/measure/usage.h"
+#include "bench/observation.h"
 #include "bench/workload/rig.h"
 #include "drivers/device_spec.h"
 
@@ -206,7 +204,7 @@ class Repetition {
     count_system_calls();
     drain();
     crew_->join();
-    take_profile();
+    if (observation_) observation_->take(result_);
     if (const auto failure = rig_->control.failure()) {
       if (rig_->control.phase() == Phase::kAbandoned) leak();
       std::rethrow_exception(failure);
@@ -257,7 +255,7 @@ class Repetition {
   void measure() {
     std::vector<std::optional<std::uint64_t>> migrations;
     for (const pid_t tid : crew_->tids()) migrations.push_back(migrations_of(tid));
-    open_sampler();
+    observation_.emplace(settings_, rig_->layout, crew_->tids());
     result_.start_realtime_ns = clock_ns(CLOCK_REALTIME);
     rig_->control.enter(Phase::kMeasured);
     const std::int64_t begin_ns = monotonic_ns();
@@ -265,10 +263,7 @@ class Repetition {
     const std::uint64_t begin_own = harness_calls();
     const DriverCounts begin_service = service_counts();
     const Usage begin_usage = usage_of_process();
-    if (sampler_) {
-      off_cpu_->start();
-      sampler_->start();
-    }
+    observation_->start();
     const std::int64_t slice_ns =
         settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
     SliceRecorder slices(std::uint64_t(std::max<std::int64_t>(slice_ns, 1'000'000)));
@@ -280,16 +275,11 @@ class Repetition {
       last_ns = now_ns;
       last_operations = operations;
       progress_(now_ns - begin_ns, operations - begin_operations);
-      if (sampler_) {
-        sampler_->drain();
-        off_cpu_->drain();
-      }
+      observation_->drain();
     });
-    if (sampler_) {
-      sampler_->stop();
-      off_cpu_->stop();
-    }
-    const Usage usage = usage_of_process() - begin_usage;
+    // What it takes to look is not the row's.
+    const Usage usage = (usage_of_process() - begin_usage).without(observation_->own_usage());
+    observation_->stop();
     service_counts_ = service_counts() - begin_service;
     const std::uint64_t own_calls = harness_calls() - begin_own;
     rig_->control.enter(Phase::kCounting);
@@ -304,32 +294,6 @@ class Repetition {
     result_.slices_ops_per_s = slices.operations_per_s();
     result_.harness_system_calls_per_op = double(own_calls) / double(result_.operations);
     set_per_operation(usage);
-  }
-
-  void open_sampler() {
-    if (settings_.profile_hz == 0) return;
-    std::vector<SampledThread> threads;
-    std::map<ThreadRole, int> numbers;
-    for (std::size_t i = 0; i < crew_->tids().size(); ++i) {
-      const ThreadRole role = rig_->layout.threads[i].role;
-      threads.push_back(
-          {crew_->tids()[i], fmt::format("{} {}", thread_role_name(role), numbers[role]++), false});
-    }
-    threads = threads_to_sample(std::move(threads));
-    off_cpu_.emplace(threads, settings_.profile_hz);
-    sampler_.emplace(std::move(threads), settings_.profile_hz);
-  }
-
-  // Names take time: when nothing is measured any more.
-  void take_profile() {
-    if (!sampler_) return;
-    result_.profile = settings_.attribution->profile_of(*sampler_);
-    result_.off_cpu = off_cpu_->measurement(*settings_.attribution);
-    sampler_.reset();
-    off_cpu_.reset();
-    for (const std::string& reason : {result_.profile->reason, result_.profile->symbols_reason}) {
-      if (!reason.empty()) result_.warnings.push_back("profile: " + reason);
-    }
   }
 
   // Of the driver's own threads.
@@ -554,8 +518,7 @@ class Repetition {
   std::unique_ptr<Crew> crew_;                   // ends before the rig
   Watchdog watchdog_;
   DriverCounts service_counts_;  // in the window
-  std::optional<StackSampler> sampler_;
-  std::optional<OffCpuRecorder> off_cpu_;
+  std::optional<Observation> observation_;
   Measurement result_;
 };
 

@@ -31,7 +31,9 @@ struct RunSettings {
   bool counters_best_effort = false;
   // Sample the stacks of all threads but the runner's, this often; 0: not.
   std::uint32_t profile_hz = 0;
-  Attribution* attribution = nullptr;  // needed when they are sampled; outlives the repetition
+  // See what the threads wait for locks, in the kernel and on futexes.
+  bool trace_locks = false;
+  Attribution* attribution = nullptr;  // needed for either of the two; outlives the repetition
 };
 
 // Called by the runner about ten times a second with the operations completed so far in the window.

@@ -26,7 +26,7 @@ class Session {
         sink_(sink),
         progress_(progress),
         runner_(runner) {
-    if (run.profile_hz > 0) attribution_.emplace(layer_rules(run));
+    if (run.profile_hz > 0 || run.locks) attribution_.emplace(layer_rules(run));
   }
 
   int run() {
@@ -66,6 +66,7 @@ class Session {
     if (row.observed_by(Observe::kCounters)) settings.counters = plan_.counters;
     settings.counters_best_effort = run_.counters_best_effort;
     if (row.observed_by(Observe::kProfile)) settings.profile_hz = run_.profile_hz;
+    settings.trace_locks = run_.locks && row.observed_by(Observe::kLocks);
     settings.attribution = attribution_ ? &*attribution_ : nullptr;
     return settings;
   }
@@ -140,7 +141,7 @@ class Session {
   SessionSink& sink_;
   Progress& progress_;
   const RepetitionRunner& runner_;
-  std::optional<Attribution> attribution_;  // with --profile
+  std::optional<Attribution> attribution_;  // with --profile or --locks
   std::set<std::size_t> broken_;            // rows that failed
   bool invalid_ = false;
   std::size_t measured_ = 0;

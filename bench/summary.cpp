@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string_view>
 
 #include "bench/build_info.h"
@@ -42,6 +43,53 @@ void summarise_split(RowSummary& row) {
   for (const RepetitionFigures& figures : row.repetitions) {
     row.split.calls_timed += figures.split.calls_timed;
   }
+}
+
+// What one site has in all the repetitions that saw it.
+struct SiteOfRepetitions {
+  WaitSite sum;
+  std::vector<double> p50, p99;
+};
+
+// One that was traced, if any was; else why not.
+std::optional<LockWaits> sum_of_waits(const RowSummary& row,
+                                      std::optional<LockWaits> RepetitionFigures::*of_repetition) {
+  std::optional<LockWaits> sum;
+  std::map<std::pair<std::string, std::string>, SiteOfRepetitions> sites;
+  for (const RepetitionFigures& figures : row.repetitions) {
+    const std::optional<LockWaits>& waits = figures.*of_repetition;
+    if (!waits) continue;
+    if (!sum || (!sum->traced() && waits->traced())) {
+      sum = LockWaits{.source = waits->source,
+                      .reason = waits->reason,
+                      .symbols_reason = waits->symbols_reason,
+                      .sites = {}};
+    }
+    if (!waits->traced()) continue;
+    sum->operations += waits->operations;
+    sum->events += waits->events;
+    sum->lost += waits->lost;
+    sum->unfinished += waits->unfinished;
+    for (const WaitSite& site : waits->sites) {
+      SiteOfRepetitions& to = sites[{site.site, site.kind}];
+      to.sum.contended += site.contended;
+      to.sum.wait_ns += site.wait_ns;
+      if (site.wait_ns_p50) to.p50.push_back(*site.wait_ns_p50);
+      if (site.wait_ns_p99) to.p99.push_back(*site.wait_ns_p99);
+      if (site.wait_ns_max) {
+        to.sum.wait_ns_max = std::max(to.sum.wait_ns_max.value_or(0), *site.wait_ns_max);
+      }
+    }
+  }
+  for (auto& [key, site] : sites) {
+    site.sum.site = key.first;
+    site.sum.kind = key.second;
+    if (!site.p50.empty()) site.sum.wait_ns_p50 = median(site.p50);
+    if (!site.p99.empty()) site.sum.wait_ns_p99 = median(site.p99);
+    sum->sites.push_back(std::move(site.sum));
+  }
+  if (sum) std::ranges::stable_sort(sum->sites, std::greater{}, &WaitSite::wait_ns);
+  return sum;
 }
 
 void add_counts(std::optional<DriverCountsMeasurement>& sum,
@@ -112,6 +160,8 @@ void summarise(RowSummary& row) {
   summarise_counters(row);
   summarise_split(row);
   for (const Figures& figures : repetitions) add_counts(row.counts, figures.counts);
+  row.kernel_locks = sum_of_waits(row, &Figures::kernel_locks);
+  row.futex_waits = sum_of_waits(row, &Figures::futex_waits);
   row.spread = kNaN;
   if (repetitions.size() > 1) {
     const auto [least, most] = std::ranges::minmax(repetitions, {}, &Figures::operations_per_s);
@@ -153,6 +203,12 @@ std::string build_warning() {
       "this is a {} build{}{}: its numbers must not be published; build the preset release",
       kBuildType, std::string_view(kBuildSanitizers).empty() ? "" : " with sanitizers ",
       kBuildSanitizers);
+}
+
+WaitsPerOperation per_operation(const std::optional<LockWaits>& waits) {
+  if (!waits || !waits->traced()) return {kNaN, kNaN};
+  const double operations = double(waits->operations);
+  return {double(waits->contended()) / operations, double(waits->wait_ns()) / operations};
 }
 
 CountsPerOperation per_operation(const std::optional<DriverCountsMeasurement>& counts) {
@@ -197,6 +253,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .latency_max_ns = m.latency.count() > 0 ? double(m.latency.max_ns()) : kNaN,
        .counts = m.driver_counts,
        .counters = m.counters,
+       .kernel_locks = m.kernel_locks,
+       .futex_waits = m.futex_waits,
        .split = m.latency_split,
        .profiled = m.profile.has_value(),
        .aio_share = share_of(m.profile, kAioLayers),

@@ -30,6 +30,8 @@ struct RepetitionFigures {
   double latency_max_ns = 0;
   std::optional<DriverCountsMeasurement> counts;
   std::vector<CounterMeasurement> counters;
+  std::optional<LockWaits> kernel_locks;
+  std::optional<LockWaits> futex_waits;
   LatencySplit split;
   bool profiled = false;
   // Of the samples of the profile; NaN without a whole one.
@@ -37,6 +39,13 @@ struct RepetitionFigures {
   double lock_wait_share = 0;
   double harness_samples_share = 0;
 };
+
+// Of an operation; NaN where it was not traced.
+struct WaitsPerOperation {
+  double contended = 0;
+  double wait_ns = 0;
+};
+WaitsPerOperation per_operation(const std::optional<LockWaits>& waits);
 
 // Of an operation; NaN where the driver does not count it.
 struct CountsPerOperation {
@@ -79,7 +88,10 @@ struct RowSummary {
   double vs_baseline = 0;    // median over that of the same row with the baseline's driver
   std::vector<CounterSummary> counters;           // those asked for, in their order
   std::optional<DriverCountsMeasurement> counts;  // sums over the repetitions
-  LatencySplit split;                             // medians; the calls of all repetitions
+  // Sums over the repetitions that were traced; percentiles are the medians of theirs.
+  std::optional<LockWaits> kernel_locks;
+  std::optional<LockWaits> futex_waits;
+  LatencySplit split;  // medians; the calls of all repetitions
   bool profiled = false;
   double aio_share = 0;  // medians, of the samples of the profile
   double lock_wait_share = 0;

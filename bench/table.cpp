@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "bench/lock_table.h"
 #include "bench/output.h"
 
 namespace aioscope {
@@ -297,29 +298,53 @@ class Table {
            body();
   }
 
-  // The table of what drivers count, and for a few rows their lock sites one by one.
+  // What drivers count of themselves and what the kernel was seen to wait for; for a few rows the
+  // lock sites one by one.
   std::string locks() {
-    std::erase_if(shown_, [&](std::size_t i) { return !summaries_[i].counts.has_value(); });
+    const auto known = [&](std::size_t i) {
+      const RowSummary& summary = summaries_[i];
+      return summary.counts || summary.kernel_locks || summary.futex_waits;
+    };
+    std::erase_if(shown_, [&](std::size_t i) { return !known(i); });
     if (shown_.empty())
       return "\nNone of these drivers counts its locks; kioctx and io_uring do.\n";
     columns_.clear();
     make_head();
     add("CPU", "ns/op", false,
         [&](std::size_t i) { return number_text(summaries_[i].cpu_ns_per_op, "{:.1f}"); });
+    make_lock_columns();
+    return "\nLocks, all repetitions together; user: as the drivers count themselves, kernel and "
+           "futex: as the kernel's tracepoints tell:\n\n" +
+           body() + lock_sites();
+  }
+
+  void make_lock_columns() {
     const auto add_count = [&](const char* title, const char* unit, const char* format,
                                double CountsPerOperation::*figure) {
       add(title, unit, false, [&](std::size_t i) {
         return number_text(per_operation(summaries_[i].counts).*figure, format);
       });
     };
+    const auto add_waits = [&](const char* title, const char* unit, const char* format,
+                               std::optional<LockWaits> RowSummary::*waits,
+                               double WaitsPerOperation::*figure) {
+      if (!any([&](std::size_t i) { return (summaries_[i].*waits).has_value(); })) return;
+      add(title, unit, false, [&](std::size_t i) {
+        return number_text(per_operation(summaries_[i].*waits).*figure, format);
+      });
+    };
     add_count("locks", "/op", "{:.3f}", &CountsPerOperation::lock_acquisitions);
     add_count("contended", "/op", "{:.4f}", &CountsPerOperation::lock_contended);
     add_count("lock wait", "ns/op", "{:.2f}", &CountsPerOperation::lock_wait_ns);
+    add_waits("kernel", "contd./op", "{:.4f}", &RowSummary::kernel_locks,
+              &WaitsPerOperation::contended);
+    add_waits("lock wait", "kernel ns/op", "{:.2f}", &RowSummary::kernel_locks,
+              &WaitsPerOperation::wait_ns);
+    add_waits("asleep", "futex ns/op", "{:.2f}", &RowSummary::futex_waits,
+              &WaitsPerOperation::wait_ns);
     add_count("shared RMW", "/op", "{:.3f}", &CountsPerOperation::shared_rmw);
     add_count("alloc", "/op", "{:.3f}", &CountsPerOperation::allocations);
     add_count("wake-ups", "/op", "{:.4f}", &CountsPerOperation::wakeups);
-    return "\nAs the drivers count themselves, all repetitions together:\n\n" + body() +
-           lock_sites();
   }
 
   std::string lock_sites() const {
@@ -327,21 +352,9 @@ class Table {
     if (shown_.size() > kMostRows) {
       return "\nLock sites one by one: in the result file, or here for up to 8 rows (--only).\n";
     }
-    std::string text = fmt::format("\n{:<26} {:>12} {:>12} {:>12} {:>14}\n", "lock site",
-                                   "taken/op", "contended/op", "wait ns/op", "wait ns/contd.");
+    std::string text = lock_sites_head();
     for (const std::size_t i : shown_) {
-      const DriverCountsMeasurement& counts = *summaries_[i].counts;
-      const double operations = double(counts.operations);
-      text += fmt::format("{}\n", row(i).name());
-      for (const auto& [site, count] : counts.lock_sites) {
-        text += fmt::format(
-            "  {:<24} {:>12.4f} {:>12.5f} {:>12.2f} {:>14}\n", site,
-            double(count.acquisitions) / operations, double(count.contended) / operations,
-            double(count.wait_ns) / operations,
-            count.contended == 0
-                ? "-"
-                : fmt::format("{:.0f}", double(count.wait_ns) / double(count.contended)));
-      }
+      text += row(i).name() + "\n" + lock_sites_text(summaries_[i]);
     }
     return text;
   }

@@ -1,5 +1,6 @@
 #include "bench/measure/usage.h"
 
+#include <algorithm>
 #include <fstream>
 
 namespace aioscope {
@@ -28,6 +29,17 @@ Usage Usage::operator-(const Usage& earlier) const {
           .involuntary_switches = involuntary_switches - earlier.involuntary_switches,
           .minor_faults = minor_faults - earlier.minor_faults,
           .major_faults = major_faults - earlier.major_faults};
+}
+
+Usage Usage::without(const Usage& part) const {
+  const Usage most{
+      .user_ns = std::min(user_ns, part.user_ns),
+      .system_ns = std::min(system_ns, part.system_ns),
+      .voluntary_switches = std::min(voluntary_switches, part.voluntary_switches),
+      .involuntary_switches = std::min(involuntary_switches, part.involuntary_switches),
+      .minor_faults = std::min(minor_faults, part.minor_faults),
+      .major_faults = std::min(major_faults, part.major_faults)};
+  return *this - most;
 }
 
 Usage usage_of_this_thread() { return usage_of(RUSAGE_THREAD); }

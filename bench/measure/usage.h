@@ -21,6 +21,9 @@ struct Usage {
   std::uint64_t major_faults = 0;
 
   Usage operator-(const Usage& earlier) const;
+  // Less what a part of it has used. Never below 0, since the kernel estimates the two splits of
+  // user and system time one by one.
+  Usage without(const Usage& part) const;
 };
 
 Usage usage_of_this_thread();

@@ -113,6 +113,17 @@ Measurement sample_measurement() {
   off_cpu.threads = {
       {"submitter 0", false, 4'000, 30'000'000, 20'000'000, 50'000, 50'050'000, 7'000'000}};
   off_cpu.threads.push_back({.name = "iou-wrk-123", .of_driver = true, .switches = 1});
+  m.kernel_locks = LockWaits{.source = "lock:contention_begin",
+                             .operations = 40'000,
+                             .events = 520,
+                             .unfinished = 1,
+                             .sites = {{.site = "aio_complete",
+                                        .kind = "spin",
+                                        .contended = 500,
+                                        .wait_ns = 1'500'000,
+                                        .wait_ns_p50 = 900,
+                                        .wait_ns_max = 60'000}}};
+  m.futex_waits = LockWaits{.reason = "tracefs is not mounted"};
   m.submitted = 60'000;
   m.completed = 60'000;
   ThreadMeasurement submitter;

@@ -21,7 +21,8 @@ struct WaitSite {
 
 struct LockWaits {
   std::string source;            // the tracepoint; "": nothing was traced
-  std::string reason;            // why nothing, or what is missing, and the cure
+  std::string reason;            // why nothing was, and the cure
+  std::string symbols_reason;    // why the kernel's functions have no names, and the cure
   std::uint64_t operations = 0;  // of the same window: what "per operation" refers to
   std::uint64_t events = 0;      // begins that the kernel counted, lost ones included
   std::uint64_t lost = 0;        // begins and ends that found the ring full

@@ -88,6 +88,24 @@ Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
   return stack;
 }
 
+std::string Attribution::wait_site(std::span<const std::uint64_t> raw) {
+  using Action = LayerRules::Rule::Action;
+  const NamedStack stack = name(raw);
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    const Frame& frame = frames_[stack.frames[i]];
+    const LayerRules::Rule* rule =
+        i == 0 ? frame.matched.match.as_leaf : frame.matched.match.as_caller;
+    const bool passed_over =
+        rule != nullptr && (rule->action == Action::kLock || rule->action == Action::kCaller ||
+                            (i == 0 && rule->leaf_only));
+    if (passed_over && i + 1 < stack.frames.size()) continue;
+    std::string_view label = frame.label;
+    if (label.ends_with(kKernelSuffix)) label.remove_suffix(kKernelSuffix.size());
+    return std::string(label);
+  }
+  return "[unknown]";
+}
+
 ProfileMeasurement Attribution::profile_of(const StackSampler& sampler) {
   ProfileMeasurement profile;
   profile.event = sampler.event();

@@ -1,0 +1,106 @@
+#include "bench/observation.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "bench/measure/profile/attribution.h"
+
+namespace aioscope {
+namespace {
+
+// The measured threads, and the driver's own.
+std::vector<SampledThread> threads_of(const Layout& layout, std::span<const pid_t> tids) {
+  std::vector<SampledThread> threads;
+  std::map<ThreadRole, int> numbers;
+  for (std::size_t i = 0; i < tids.size(); ++i) {
+    if (tids[i] == 0) continue;  // could not be started
+    const ThreadRole role = layout.threads[i].role;
+    threads.push_back(
+        {tids[i], fmt::format("{} {}", thread_role_name(role), numbers[role]++), false});
+  }
+  return threads_to_sample(std::move(threads));
+}
+
+}  // namespace
+
+Observation::Observation(const RunSettings& settings, const Layout& layout,
+                         std::span<const pid_t> tids)
+    : settings_(settings) {
+  if (settings.profile_hz == 0 && !settings.trace_locks) return;
+  std::vector<SampledThread> threads = threads_of(layout, tids);
+  if (settings.trace_locks) {
+    std::vector<pid_t> all;
+    for (const SampledThread& thread : threads) all.push_back(thread.tid);
+    locks_.emplace(all);
+  }
+  if (settings.profile_hz > 0) {
+    off_cpu_.emplace(threads, settings.profile_hz);
+    sampler_.emplace(std::move(threads), settings.profile_hz);
+  }
+}
+
+void Observation::start() {
+  if (locks_) locks_->start();
+  if (!sampler_) return;
+  off_cpu_->start();
+  sampler_->start();
+}
+
+void Observation::drain() {
+  if (!sampler_) return;
+  sampler_->drain();
+  off_cpu_->drain();
+}
+
+Usage Observation::own_usage() const { return locks_ ? locks_->own_usage() : Usage{}; }
+
+void Observation::stop() {
+  if (sampler_) {
+    sampler_->stop();
+    off_cpu_->stop();
+  }
+  if (locks_) locks_->stop();
+}
+
+void Observation::take(Measurement& result) {
+  if (sampler_) take_profile(result);
+  if (locks_) take_lock_waits(result);
+}
+
+void Observation::take_profile(Measurement& result) {
+  result.profile = settings_.attribution->profile_of(*sampler_);
+  result.off_cpu = off_cpu_->measurement(*settings_.attribution);
+  sampler_.reset();
+  off_cpu_.reset();
+  for (const std::string& reason : {result.profile->reason, result.profile->symbols_reason}) {
+    if (!reason.empty()) result.warnings.push_back("profile: " + reason);
+  }
+}
+
+void Observation::take_lock_waits(Measurement& result) {
+  const WaitSiteNamer name = [&](std::span<const std::uint64_t> stack) {
+    return settings_.attribution->wait_site(stack);
+  };
+  LockWaits locks = locks_->kernel_locks(name, result.operations);
+  LockWaits futexes = locks_->futex_waits(name, result.operations);
+  locks_.reset();
+  if (!locks.sites.empty()) {
+    locks.symbols_reason = settings_.attribution->symbols().kernel_reason();
+  }
+  for (const std::string& reason : {locks.reason, locks.symbols_reason}) {
+    if (!reason.empty()) result.warnings.push_back("kernel locks: " + reason);
+  }
+  if (!futexes.reason.empty() && futexes.reason != locks.reason) {
+    result.warnings.push_back("futex waits: " + futexes.reason);
+  }
+  if (const std::uint64_t lost = locks.lost + futexes.lost; lost > 0) {
+    result.warnings.push_back(fmt::format(
+        "locks: {} records were lost and their waits are missing: fewer threads, or more CPUs",
+        lost));
+  }
+  result.kernel_locks = std::move(locks);
+  result.futex_waits = std::move(futexes);
+}
+
+}  // namespace aioscope
