@@ -174,7 +174,7 @@ constexpr RunOptionSpec kSpecs[] = {
      false, [](RunOptions& o, Values v) { o.no_tracepoints = parse_bool(v[0]); }},
     {"baseline", "NAME", "Driver that the table compares each row with", kHow, Place::kRun, false,
      [](RunOptions& o, Values v) { o.baseline = v[0]; }},
-    {"locks", "", "Also a table of waits for locks, in driver and kernel, and of shared writes",
+    {"locks", "", "Also tables of waits for locks in driver and kernel, of shared writes",
      kHow, Place::kRun, false, [](RunOptions& o, Values v) { o.locks = parse_bool(v[0]); }},
     {"counters", "LIST", "Of each thread: default, cycles:u, lock:contention_begin...", kHow,
      Place::kRun, true, [](RunOptions& o, Values v) { o.counters = split_list(v); }},

@@ -91,14 +91,24 @@ TEST(Table, ShowsCountsOfDriversWhenAsked) {
   EXPECT_EQ(table_text(sample_summary(), {}).find("shared RMW"), std::string::npos);
   const std::string text = table_text(sample_summary(), {.locks = true});
   EXPECT_NE(text.find("shared RMW"), std::string::npos) << text;
-  EXPECT_NE(text.find("2.000     0.0100       2.00       2.500  0.000"), std::string::npos) << text;
   EXPECT_NE(
-      text.find("queue/submit                   1.5000      0.01000         2.00            200"),
+      text.find(
+          "2.000     0.0100       2.00     0.0125         37.50            -       2.500  0.000"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(
+      text.find("queue/submit                       user   -               1.5000      0.01000"),
+      std::string::npos)
+      << text;
+  EXPECT_NE(
+      text.find("aio_complete                       kernel spin                 -      0.01250"),
       std::string::npos)
       << text;
   Summary without(sample_run().rows);
   Measurement m = sample_measurement();
   m.driver_counts.reset();
+  m.kernel_locks.reset();
+  m.futex_waits.reset();
   without.add(0, 0, m);
   EXPECT_NE(table_text(without, {.locks = true}).find("None of these drivers counts"),
             std::string::npos);
@@ -138,11 +148,15 @@ TEST(Csv, HasTheSameColumnsInEveryLine) {
   }
   EXPECT_NE(lines[3].find("io_uring_setup: EPERM"), std::string::npos);
   EXPECT_TRUE(
-      lines[0].ends_with("shared_rmw_per_op,allocations_per_op,wakeups_per_op,task-clock_per_op,"
+      lines[0].ends_with("shared_rmw_per_op,allocations_per_op,wakeups_per_op,"
+                         "kernel_lock_contended_per_op,kernel_lock_wait_ns_per_op,"
+                         "futex_wait_ns_per_op,submit_call_ns_per_op,in_flight_ns_per_op,"
+                         "reap_call_ns_per_op,task-clock_per_op,"
                          "cache-misses:k_per_op,lock:contention_begin_per_op"))
       << lines[0];
-  // Wake-ups and lock:contention_begin were not counted.
-  EXPECT_TRUE(lines[1].ends_with(",2,0.01,2,2.5,0,,8000,0.5,")) << lines[1];
+  // Wake-ups, waits on futexes and lock:contention_begin were not counted.
+  EXPECT_TRUE(lines[1].ends_with(",2,0.01,2,2.5,0,,0.0125,37.5,,150.5,1990000,90.25,8000,0.5,"))
+      << lines[1];
 }
 
 TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
