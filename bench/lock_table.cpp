@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMostSites = 12;  // of the kernel, and of futexes
 constexpr const char* kLine = "  {:<34} {:<6} {:<12} {:>9} {:>12} {:>11} {:>9} {:>9} {:>9}\n";
 
-std::string ns_text(const std::optional<double>& ns) {
+std::string time_text(const std::optional<double>& ns) {
   return ns ? fmt::format("{:.0f}", *ns) : "-";
 }
 
@@ -33,7 +33,7 @@ std::string traced_lines(const LockWaits& waits, const char* where) {
     text += fmt::format(kLine, site.site, where, site.kind, "-",
                         per_op_text(site.contended, waits.operations, "{:.5f}"),
                         per_op_text(site.wait_ns, waits.operations, "{:.2f}"),
-                        ns_text(site.wait_ns_p50), ns_text(site.wait_ns_p99),
+                        time_text(site.wait_ns_p50), time_text(site.wait_ns_p99),
                         site.wait_ns_max ? fmt::format("{}", *site.wait_ns_max) : "-");
   }
   if (waits.sites.size() > kMostSites) {

@@ -22,6 +22,25 @@ std::vector<SampledThread> threads_of(const Layout& layout, std::span<const pid_
   return threads_to_sample(std::move(threads));
 }
 
+double cpu_time_ns(const Measurement& m) {
+  return (m.cpu_user_ns_per_op + m.cpu_system_ns_per_op) * double(m.operations);
+}
+
+// A spinning wait is CPU time. What is sampled by a timer's interrupt is blind to those with
+// interrupts off; the tracepoints are not.
+void see_waits_with_interrupts_off(ProfileMeasurement& profile, const LockWaits& locks,
+                                   double cpu_ns) {
+  if (profile.event != "cpu-clock" || !profile.whole() || !locks.traced() || !(cpu_ns > 0)) return;
+  for (const auto& [core, waiting] : kLayersWithLocks) {
+    double wait_ns = 0;
+    for (const WaitSite& site : locks.sites) {
+      if (site.kind == "spin" && site.layer == kLayerNames[waiting])
+        wait_ns += double(site.wait_ns);
+    }
+    profile.move_unseen_waits(core, waiting, wait_ns / cpu_ns);
+  }
+}
+
 }  // namespace
 
 Observation::Observation(const RunSettings& settings, const Layout& layout,
@@ -66,6 +85,9 @@ void Observation::stop() {
 void Observation::take(Measurement& result) {
   if (sampler_) take_profile(result);
   if (locks_) take_lock_waits(result);
+  if (result.profile && result.kernel_locks) {
+    see_waits_with_interrupts_off(*result.profile, *result.kernel_locks, cpu_time_ns(result));
+  }
 }
 
 void Observation::take_profile(Measurement& result) {
@@ -80,7 +102,9 @@ void Observation::take_profile(Measurement& result) {
 
 void Observation::take_lock_waits(Measurement& result) {
   const WaitSiteNamer name = [&](std::span<const std::uint64_t> stack) {
-    return settings_.attribution->wait_site(stack);
+    const Attribution::NamedStack named = settings_.attribution->name(stack);
+    return NamedSite{settings_.attribution->wait_site(named),
+                     std::string(kLayerNames[named.layer])};
   };
   LockWaits locks = locks_->kernel_locks(name, result.operations);
   LockWaits futexes = locks_->futex_waits(name, result.operations);

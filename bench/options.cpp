@@ -207,9 +207,8 @@ struct Parser {
     add_run_options(*run, given);
     list = command("list", "List drivers, workloads, targets, suites, stages, layers, counters",
                    kListExamples);
-    list->add_option(
-            "what", line.list_what,
-            "drivers, workloads, targets, suites (if none), stages, layers, counters")
+    list->add_option("what", line.list_what,
+                     "drivers, workloads, targets, suites (if none), stages, layers, counters")
         ->type_name("");
     list->add_flag("--json", line.json, "As JSON");
     doctor =

@@ -110,6 +110,7 @@ Json lock_waits_json(const std::optional<LockWaits>& waits) {
   Json sites = Json::array();
   for (const WaitSite& site : waits->sites) {
     sites.push_back({{"site", site.site},
+                     {"layer", site.layer},
                      {"kind", site.kind},
                      {"contended", site.contended},
                      {"wait_ns", site.wait_ns},
@@ -149,6 +150,10 @@ Json profile_json(const std::optional<ProfileMeasurement>& profile) {
   for (const auto& [symbol, samples] : profile->unmatched) {
     unmatched.push_back({{"symbol", symbol}, {"samples", samples}});
   }
+  Json moved = Json::array();
+  for (const auto& [from, to, samples] : profile->moved) {
+    moved.push_back({{"from", kLayerNames[from]}, {"to", kLayerNames[to]}, {"samples", samples}});
+  }
   return {{"event", any ? Json(profile->event) : nullptr},
           {"scope", any ? Json(profile->scope) : nullptr},
           {"frequency_hz", profile->frequency_hz},
@@ -161,6 +166,7 @@ Json profile_json(const std::optional<ProfileMeasurement>& profile) {
           {"threads", std::move(threads)},
           {"threads_missed", profile->threads_missed},
           {"layers", std::move(layers)},
+          {"moved", std::move(moved)},
           {"stacks", std::move(stacks)},
           {"rest_samples", profile->rest_samples},
           {"unmatched", std::move(unmatched)}};

@@ -152,6 +152,7 @@ void summarise(RowSummary& row) {
   }
   row.failed_share = failed > 0 ? failed / operations : 0;
   row.profiled = std::ranges::any_of(repetitions, &Figures::profiled);
+  row.blind_to_lock_waits = std::ranges::any_of(repetitions, &Figures::blind_to_lock_waits);
   row.aio_share = median_of(repetitions, [](const Figures& f) { return f.aio_share; });
   row.lock_wait_share = median_of(repetitions, [](const Figures& f) { return f.lock_wait_share; });
   row.harness_samples_share =
@@ -257,6 +258,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
        .futex_waits = m.futex_waits,
        .split = m.latency_split,
        .profiled = m.profile.has_value(),
+       .blind_to_lock_waits = m.profile && m.profile->event == "cpu-clock" &&
+                              !(m.kernel_locks && m.kernel_locks->traced()),
        .aio_share = share_of(m.profile, kAioLayers),
        .lock_wait_share = share_of(m.profile, kLockWaitLayers),
        .harness_samples_share = share_of(m.profile, kHarnessLayers)});

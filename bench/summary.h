@@ -34,6 +34,7 @@ struct RepetitionFigures {
   std::optional<LockWaits> futex_waits;
   LatencySplit split;
   bool profiled = false;
+  bool blind_to_lock_waits = false;  // in the kernel with interrupts off
   // Of the samples of the profile; NaN without a whole one.
   double aio_share = 0;  // in kAioLayers
   double lock_wait_share = 0;
@@ -93,6 +94,7 @@ struct RowSummary {
   std::optional<LockWaits> futex_waits;
   LatencySplit split;  // medians; the calls of all repetitions
   bool profiled = false;
+  bool blind_to_lock_waits = false;  // in the kernel with interrupts off
   double aio_share = 0;  // medians, of the samples of the profile
   double lock_wait_share = 0;
   double harness_samples_share = 0;

@@ -33,6 +33,9 @@ std::string percent_text(double share) {
   return std::isnan(share) ? "-" : fmt::format("{:.1f} %", 100 * share);
 }
 
+// The price is an upper bound, and that of another row: it can be more than all there is.
+std::string bound_text(double share) { return share > 1 ? "> 100 %" : percent_text(share); }
+
 // For columns with the unit in their head.
 std::string share_text(double share) {
   return std::isnan(share) ? "-" : fmt::format("{:.1f}", 100 * share);
@@ -209,7 +212,7 @@ class Table {
     add("user", "ns/op", false,
         [&](std::size_t i) { return number_text(summaries_[i].cpu_user_ns_per_op, "{:.1f}"); });
     add("harness", "share", false,
-        [&](std::size_t i) { return percent_text(summaries_[i].harness_share); });
+        [&](std::size_t i) { return bound_text(summaries_[i].harness_share); });
     if (any([&](std::size_t i) { return summaries_[i].profiled; })) make_profile_columns();
     if (std::ranges::any_of(shown_, [&](auto i) {
           return row(i).submitters > 1 && !std::isnan(summaries_[i].scaling);
@@ -398,6 +401,11 @@ class Table {
       text +=
           "aio, lock wait, harness %: of the sampled CPU time of all threads; lock wait is part "
           "of aio\n";
+      if (any([&](std::size_t i) { return summaries_[i].blind_to_lock_waits; })) {
+        text +=
+            "lock wait %: a timer cannot sample waits in the kernel with interrupts off; --locks "
+            "sees them too\n";
+      }
     }
     return text.empty() ? text : "\n" + text;
   }

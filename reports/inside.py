@@ -153,6 +153,7 @@ class Profile:
     rest: int = 0  # samples whose stacks the file does not hold
     unmatched: dict = field(default_factory=dict)  # sampled function -> samples
     reasons: list = field(default_factory=list)  # of what is missing
+    moved: dict = field(default_factory=dict)  # (from, to): samples `layers` and `stacks` differ by
 
     @property
     def aio_share(self):
@@ -197,6 +198,9 @@ def profile(row):
         for symbol in found.get("unmatched", []):
             name = symbol["symbol"]
             whole.unmatched[name] = whole.unmatched.get(name, 0) + symbol["samples"]
+        for move in found.get("moved", []):
+            way = move["from"], move["to"]
+            whole.moved[way] = whole.moved.get(way, 0) + move["samples"]
         whole.lost += int(found.get("lost") or 0)
         for layer, (user, kernel) in _layer_samples(found).items():
             both = whole.layers.setdefault(layer, [0, 0])

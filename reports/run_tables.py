@@ -94,7 +94,7 @@ def _row_cells(row, look):
           for fraction in (0.5, 0.99, 0.999)), calls,
         quantity(row.context_switches_per_op, units.three_digits),
         quantity(row.fairness_jain, units.three_digits),
-        quantity(row.harness_share, units.percent), Cell("", marks=marks(row))]
+        quantity(row.harness_share, units.upper_bound_percent), Cell("", marks=marks(row))]
 
 
 def rows(summary):

@@ -72,6 +72,11 @@ def percent(share):
     return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"
 
 
+def upper_bound_percent(share):
+    """Of a part that is only known to be at most `share`, which can be more than the whole."""
+    return "> 100 %" if share is not None and share > 1 else percent(share)
+
+
 def percent_tick(share):
     return _tick(f"{100 * share:.1f}") + " %"
 

@@ -75,6 +75,7 @@ PROFILE = object_of({}, {
     "event": optional(text), "frequency_hz": quantity, "lost": quantity, "reason": text,
     "layers": list_of(object_of({"layer": text, "user_samples": optional(integer),
                                  "kernel_samples": optional(integer)})),
+    "moved": list_of(object_of({"from": text, "to": text, "samples": integer})),
     "stacks": list_of(object_of({"frames": texts, "samples": integer}, {"layer": text})),
     "rest_samples": integer, "whole": flag, "symbols_reason": text,
     "unmatched": list_of(object_of({"symbol": text, "samples": integer}))})
@@ -87,7 +88,7 @@ KERNEL_LOCKS = object_of({}, {
     "source": text, "reason": text, "lost": quantity, "operations": quantity,
     "sites": list_of(object_of(
         {"site": text, "contended": integer, "wait_ns": quantity},
-        {"kind": text, "wait_ns_p50": quantity, "wait_ns_p99": quantity,
+        {"kind": text, "layer": text, "wait_ns_p50": quantity, "wait_ns_p99": quantity,
          "wait_ns_max": quantity}))})
 COUNTERS = list_of(object_of({"name": text}, {
     "value": quantity, "per_op": quantity, "time_enabled_ns": quantity,

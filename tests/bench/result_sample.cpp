@@ -105,6 +105,7 @@ Measurement sample_measurement() {
   profile.stacks = {
       {{"aioscope::run_thread", "syscall", "io_submit_one_[k]"}, layer_id("aio core"), 300}};
   profile.rest_samples = 200;
+  profile.moved = {{layer_id("aio core"), layer_id("aio lock wait"), 30}};
   profile.unmatched = {{"strange_[k]", 6}, {"[libmine.so]", 4}};
   OffCpuMeasurement& off_cpu = m.off_cpu.emplace();
   off_cpu.source = "sched:sched_switch";
@@ -118,6 +119,7 @@ Measurement sample_measurement() {
                              .events = 520,
                              .unfinished = 1,
                              .sites = {{.site = "aio_complete",
+                                        .layer = "aio lock wait",
                                         .kind = "spin",
                                         .contended = 500,
                                         .wait_ns = 1'500'000,

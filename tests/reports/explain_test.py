@@ -46,6 +46,12 @@ def test_layers_in_nanoseconds_and_percent(tmp_path, capsys):
     assert thread.split() == ["submitter", "0", "50.0", "10.0", "0.0", "1.0", "1,234"]
 
 
+def test_says_what_was_moved(tmp_path, capsys):
+    _, out, _ = explain(tmp_path, capsys, profile=export_test.profile(
+        moved=[{"from": "aio core", "to": "aio lock wait", "samples": 11}]))
+    assert "20.0 % of the samples are shown as aio lock wait, not as aio core" in out
+
+
 def test_says_what_is_missing(tmp_path, capsys):
     code, out, _ = explain(tmp_path, capsys, off_cpu=off_cpu(
         source="", reason="perf_event_open: EACCES", threads=[{**THREAD, "lock_ns": None}]))

@@ -37,6 +37,12 @@ def test_percent(value, text):
     assert units.percent(value) == text
 
 
+def test_an_upper_bound_is_not_more_than_the_whole():
+    assert units.upper_bound_percent(1.5) == "> 100 %"
+    assert units.upper_bound_percent(1.0) == units.percent(1.0)
+    assert units.upper_bound_percent(None) == units.NONE
+
+
 @pytest.mark.parametrize("value, text", [(512, "512 B"), (4096, "4 KiB"), (1 << 28, "256 MiB"),
                                          (1536, "1.5 KiB")])
 def test_size(value, text):

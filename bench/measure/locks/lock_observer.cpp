@@ -52,18 +52,19 @@ std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSi
     std::uint64_t wait_ns = 0;
     LatencyHistogram waits;
   };
-  std::map<std::pair<std::string, std::string>, Merged> merged;
+  std::map<std::pair<NamedSite, std::string>, Merged> merged;
   for (const WaitLog::Site& site : log.sites()) {
     const bool rest = site.stack.empty();
     const std::string_view what = kind == WaitKind::kFutexes ? "futex" : lock_kind(site.flags);
-    Merged& to = merged[{rest ? "(others)" : name(site.stack), std::string(what)}];
+    Merged& to = merged[{rest ? NamedSite{"(others)", ""} : name(site.stack), std::string(what)}];
     to.contended += site.contended;
     to.wait_ns += site.wait_ns;
     to.waits.merge(site.waits);
   }
   std::vector<WaitSite> sites;
   for (const auto& [key, site] : merged) {
-    sites.push_back({.site = key.first,
+    sites.push_back({.site = key.first.function,
+                     .layer = key.first.layer,
                      .kind = key.second,
                      .contended = site.contended,
                      .wait_ns = site.wait_ns,

@@ -16,8 +16,14 @@
 
 namespace aioscope {
 
-// The function that took the lock, of a stack as the kernel writes it.
-using WaitSiteNamer = std::function<std::string(std::span<const std::uint64_t>)>;
+// The function that took the lock, of a stack as the kernel writes it; and the layer of the profile
+// that the wait belongs to.
+struct NamedSite {
+  std::string function;
+  std::string layer;
+  auto operator<=>(const NamedSite&) const = default;
+};
+using WaitSiteNamer = std::function<NamedSite(std::span<const std::uint64_t>)>;
 
 // The tracepoints are on from construction to destruction, which makes every wait of the machine a
 // little slower; records are taken between start() and stop(), by a thread of the observer that

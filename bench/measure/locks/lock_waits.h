@@ -11,6 +11,7 @@ namespace aioscope {
 // The waits of the functions that took a lock of one kind, or that slept on a futex.
 struct WaitSite {
   std::string site;                   // the function
+  std::string layer;                  // of the profile's, that waiting here belongs to
   std::string kind;                   // "spin", "mutex", ..., "futex"
   std::uint64_t contended = 0;        // waits begun
   std::uint64_t wait_ns = 0;          // of those that ended

@@ -3,6 +3,7 @@
 #include <linux/perf_event.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace aioscope {
 namespace {
@@ -47,6 +48,25 @@ std::optional<double> ProfileMeasurement::share_of(std::span<const LayerId> of_l
   return double(found) / double(samples);
 }
 
+void ProfileMeasurement::move_unseen_waits(LayerId from, LayerId to, double wait_share) {
+  const auto at = [this](LayerId id) {
+    return std::ranges::find(layers, id, &LayerSamples::layer);
+  };
+  if (at(from) == layers.end()) return;
+  const double seen = at(to) == layers.end() ? 0 : double(at(to)->kernel);
+  const double missing = std::round(wait_share * double(samples) - seen);
+  const double most = std::min(missing, double(at(from)->kernel));
+  if (!(most >= 1)) return;
+  if (at(to) == layers.end()) {
+    layers.push_back({.layer = to});
+    std::ranges::sort(layers, {}, &LayerSamples::layer);
+  }
+  const auto count = std::uint64_t(most);
+  at(from)->kernel -= count;
+  at(to)->kernel += count;
+  moved.push_back({from, to, count});
+}
+
 std::uint32_t Attribution::frame_of(std::uint64_t address, bool kernel) {
   const auto [at, is_new] = by_address_.try_emplace(address, 0);
   if (!is_new) return at->second;
@@ -88,9 +108,8 @@ Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
   return stack;
 }
 
-std::string Attribution::wait_site(std::span<const std::uint64_t> raw) {
+std::string Attribution::wait_site(const NamedStack& stack) const {
   using Action = LayerRules::Rule::Action;
-  const NamedStack stack = name(raw);
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
     const Frame& frame = frames_[stack.frames[i]];
     const LayerRules::Rule* rule =

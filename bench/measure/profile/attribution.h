@@ -39,7 +39,7 @@ class Attribution {
   const std::string& label(std::uint32_t frame) const { return frames_[frame].label; }
   // The function that waits with this stack for a lock: the first that is no lock's own function,
   // by the rules, nor the C library's way into the kernel. Without the suffix of the kernel's.
-  std::string wait_site(std::span<const std::uint64_t> raw);
+  std::string wait_site(const NamedStack& stack) const;
   Symbols& symbols() { return symbols_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/measure/profile/layer_rules.h"
@@ -17,6 +18,10 @@ inline constexpr LayerId kAioLayers[] = {layer_id("aio core"), layer_id("aio loc
 inline constexpr LayerId kLockWaitLayers[] = {layer_id("aio lock wait"),
                                               layer_id("io_uring lock wait")};
 inline constexpr LayerId kHarnessLayers[] = {layer_id("harness")};
+// An implementation's own work, and its waits for locks.
+inline constexpr std::pair<LayerId, LayerId> kLayersWithLocks[] = {
+    {layer_id("aio core"), layer_id("aio lock wait")},
+    {layer_id("io_uring core"), layer_id("io_uring lock wait")}};
 
 // Samples of a layer by where the CPU was: in the program, or in the kernel.
 struct LayerSamples {
@@ -34,6 +39,13 @@ struct ProfileMeasurement {
   struct Stack {
     std::vector<std::string> frames;  // root first; kernel functions end in "_[k]"
     LayerId layer = kUnmatched;
+    std::uint64_t samples = 0;
+  };
+  // Samples of the kernel that say `from` and were waits with interrupts off, which a timer cannot
+  // sample: it fires when they go on again, in the unlock.
+  struct Moved {
+    LayerId from = kUnmatched;
+    LayerId to = kUnmatched;
     std::uint64_t samples = 0;
   };
   struct Symbol {
@@ -55,12 +67,16 @@ struct ProfileMeasurement {
   std::vector<LayerSamples> layers;         // those with samples
   std::vector<Stack> stacks;                // the most frequent ones
   std::uint64_t rest_samples = 0;           // in all other stacks
+  std::vector<Moved> moved;                 // `layers` and `stacks` differ by these
   std::vector<Symbol> unmatched;            // sampled functions of stacks that no rule knows
 
   // The layers can be compared with each other: kernel sampled, and its functions have names.
   bool whole() const { return !event.empty() && kernel_sampled && symbols_reason.empty(); }
   // Samples of these layers over all samples; nullopt when it is not whole or has no samples.
   std::optional<double> share_of(std::span<const LayerId> of_layers) const;
+  // Makes `wait_share` of the samples those of waits in the kernel, the layer `to`, by moving what
+  // is missing from `from`, which keeps at least 0.
+  void move_unseen_waits(LayerId from, LayerId to, double wait_share);
 };
 
 // Time that threads were not on a CPU.

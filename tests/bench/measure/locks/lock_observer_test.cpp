@@ -14,8 +14,8 @@
 namespace aioscope {
 namespace {
 
-std::string no_name(std::span<const std::uint64_t> stack) {
-  return "depth " + std::to_string(stack.size());
+NamedSite no_name(std::span<const std::uint64_t> stack) {
+  return {"depth " + std::to_string(stack.size()), ""};
 }
 
 // Threads that sleep on futexes which nobody wakes.

@@ -115,13 +115,15 @@ TEST(WaitSites, AreMergedByNameAndKindLongestFirst) {
   for (int i = 0; i < 30; ++i) wait(kSpin, kStackA, 10);
   for (int i = 0; i < 30; ++i) wait(kSpin, kStackB, 10);
   wait(kMutex, kStackA, 5'000);
-  const auto sites = wait_sites(log, WaitKind::kKernelLocks,
-                                [](std::span<const std::uint64_t>) { return "aio_complete"; });
+  const auto sites = wait_sites(log, WaitKind::kKernelLocks, [](std::span<const std::uint64_t>) {
+    return NamedSite{"aio_complete", "aio lock wait"};
+  });
   ASSERT_EQ(sites.size(), 2u);
   EXPECT_EQ(sites[0].kind, "mutex");
   EXPECT_EQ(sites[0].wait_ns_max, 5'000u);
   EXPECT_FALSE(sites[0].wait_ns_p50.has_value());  // of one wait
   EXPECT_EQ(sites[1].site, "aio_complete");
+  EXPECT_EQ(sites[1].layer, "aio lock wait");
   EXPECT_EQ(sites[1].kind, "spin");
   EXPECT_EQ(sites[1].contended, 60u);
   EXPECT_EQ(sites[1].wait_ns, 600u);

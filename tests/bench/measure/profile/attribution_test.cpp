@@ -73,6 +73,38 @@ TEST(Attribution, SurvivesStacksThatMakeNoSense) {
   }
 }
 
+// What a timer's samples leave out of waits with interrupts off.
+TEST(ProfileMeasurement, MovesWaitsThatItCouldNotSample) {
+  constexpr LayerId kCore = layer_id("aio core");
+  constexpr LayerId kWait = layer_id("aio lock wait");
+  ProfileMeasurement profile{.event = "cpu-clock", .kernel_sampled = true, .samples = 200};
+  profile.layers = {{kCore, 10, 120}, {kWait, 5, 10}, {layer_id("device"), 0, 55}};
+  profile.move_unseen_waits(kCore, kWait, 0.25);
+  EXPECT_EQ(profile.layers[0].kernel, 80u);
+  EXPECT_EQ(profile.layers[1].kernel, 50u);
+  EXPECT_EQ(profile.layers[1].user, 5u);
+  ASSERT_EQ(profile.moved.size(), 1u);
+  EXPECT_EQ(profile.moved[0].samples, 40u);
+  EXPECT_EQ(profile.share_of(kAioLayers), 0.725);
+
+  profile.move_unseen_waits(kCore, kWait, 0.2);  // seen already
+  EXPECT_EQ(profile.moved.size(), 1u);
+  profile.move_unseen_waits(kCore, kWait, 0.9);  // no more than there is
+  EXPECT_EQ(profile.layers[0].kernel, 0u);
+  EXPECT_EQ(profile.layers[0].user, 10u);
+  EXPECT_EQ(profile.layers[1].kernel, 130u);
+}
+
+TEST(ProfileMeasurement, MovesWaitsToALayerThatHadNoSamples) {
+  ProfileMeasurement profile{.event = "cpu-clock", .kernel_sampled = true, .samples = 100};
+  profile.layers = {{layer_id("io_uring core"), 0, 100}};
+  profile.move_unseen_waits(layer_id("aio core"), layer_id("aio lock wait"), 0.5);
+  EXPECT_TRUE(profile.moved.empty());
+  profile.move_unseen_waits(layer_id("io_uring core"), layer_id("io_uring lock wait"), 0.5);
+  ASSERT_EQ(profile.layers.size(), 2u);
+  EXPECT_EQ(profile.share_of(kLockWaitLayers), 0.5);
+}
+
 TEST(ProfileMeasurement, SharesNeedTheKernelAndItsNames) {
   ProfileMeasurement profile;
   profile.event = "cpu-clock";
