@@ -95,7 +95,7 @@ struct RowSummary {
   LatencySplit split;  // medians; the calls of all repetitions
   bool profiled = false;
   bool blind_to_lock_waits = false;  // in the kernel with interrupts off
-  double aio_share = 0;  // medians, of the samples of the profile
+  double aio_share = 0;              // medians, of the samples of the profile
   double lock_wait_share = 0;
   double harness_samples_share = 0;
 

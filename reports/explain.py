@@ -125,7 +125,8 @@ def profile_lines(row):
     yield from _tree_lines(profile)
     for (origin, layer), samples in sorted(profile.moved.items()):
         yield ""
-        yield (f"{100 * samples / profile.samples:.1f} % of the samples are shown as {layer}, not as "
+        share = 100 * samples / profile.samples
+        yield (f"{share:.1f} % of the samples are shown as {layer}, not as "
                f"{origin}: waits with interrupts off hide from the timer that samples, and show in "
                f"the tracepoints")
     if profile.unmatched:
