@@ -51,11 +51,13 @@ Observation::Observation(const RunSettings& settings, const Layout& layout,
   if (settings.trace_locks) {
     std::vector<pid_t> all;
     for (const SampledThread& thread : threads) all.push_back(thread.tid);
+    traced_ = threads;
     locks_.emplace(all);
   }
   if (settings.profile_hz > 0) {
     off_cpu_.emplace(threads, settings.profile_hz);
     sampler_.emplace(std::move(threads), settings.profile_hz);
+    if (locks_) sampler_->leave_out(locks_->own_thread());
   }
 }
 
@@ -75,11 +77,19 @@ void Observation::drain() {
 Usage Observation::own_usage() const { return locks_ ? locks_->own_usage() : Usage{}; }
 
 void Observation::stop() {
+  // The operations have been counted: what happens while the rest ends is none of theirs.
+  if (locks_) locks_->disable();
   if (sampler_) {
     sampler_->stop();
     off_cpu_->stop();
   }
-  if (locks_) locks_->stop();
+  if (!locks_) return;
+  const std::vector<SampledThread> now = threads_to_sample(traced_);
+  for (std::size_t i = traced_.size(); i < now.size(); ++i) {
+    if (now[i].tid == locks_->own_thread()) continue;
+    not_traced_ += (not_traced_.empty() ? "" : ", ") + now[i].name;
+  }
+  locks_->stop();
 }
 
 void Observation::take(Measurement& result) {
@@ -117,6 +127,9 @@ void Observation::take_lock_waits(Measurement& result) {
   }
   if (!futexes.reason.empty() && futexes.reason != locks.reason) {
     result.warnings.push_back("futex waits: " + futexes.reason);
+  }
+  if (!not_traced_.empty()) {
+    result.warnings.push_back("locks: began within the window and were not traced: " + not_traced_);
   }
   if (const std::uint64_t lost = locks.lost + futexes.lost; lost > 0) {
     result.warnings.push_back(fmt::format(

@@ -6,6 +6,8 @@
 
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "bench/measure/locks/lock_observer.h"
 #include "bench/measure/profile/off_cpu.h"
@@ -37,6 +39,8 @@ class Observation {
   void take_lock_waits(Measurement& result);
 
   const RunSettings& settings_;
+  std::vector<SampledThread> traced_;  // by locks_
+  std::string not_traced_;             // began within the window: their names
   std::optional<LockObserver> locks_;
   std::optional<OffCpuRecorder> off_cpu_;
   std::optional<StackSampler> sampler_;

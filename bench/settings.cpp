@@ -230,6 +230,7 @@ std::vector<InstrumentUse> instruments_of(const RunOptions& run) {
   if (run.profile_hz > 0) {
     used.push_back({Observe::kProfile, fmt::format("{} Hz", run.profile_hz)});
   }
+  if (run.locks) used.push_back({Observe::kLocks, ""});
   return used;
 }
 

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <thread>
 
+#include "bench/measure/profile/attribution.h"
 #include "drivers/registry.h"
 
 namespace aioscope {
@@ -77,6 +78,28 @@ TEST(Runner, EveryWorkloadInEveryShape) {
         null_row(Workload::kGrouped, 2, 1, 4), null_row(Workload::kGrouped, 1, 3, 2)}) {
     expect_sound(row, measure(row));
   }
+}
+
+// The thread that takes the records of locks is none of the row's.
+TEST(Runner, LooksAtNoThreadOfItsOwn) {
+  Attribution attribution(LayerRules::builtin());
+  RunSettings settings = short_settings();
+  settings.attribution = &attribution;
+  settings.profile_hz = 4'000;
+  std::size_t threads[2] = {};
+  for (const bool locks : {false, true}) {
+    settings.trace_locks = locks;
+    const Measurement m = measure(null_row(Workload::kShared, 2), settings);
+    ASSERT_TRUE(m.profile.has_value());
+    ASSERT_EQ(m.kernel_locks.has_value(), locks);
+    if (m.profile->event.empty()) GTEST_SKIP() << m.profile->reason;
+    threads[locks] = m.profile->threads.size();
+    EXPECT_TRUE(m.profile->threads_missed.empty());
+    for (const std::string& warning : m.warnings) {
+      EXPECT_EQ(warning.find("not traced"), std::string::npos) << warning;
+    }
+  }
+  EXPECT_EQ(threads[0], threads[1]);
 }
 
 TEST(Runner, EveryOperationAndTarget) {

@@ -203,3 +203,8 @@ def test_the_price_of_looking_is_kept_and_printed(state):
     assert "price of counters: rows are " in known and "measured on this host" in known
     header = json.loads(aioscope(*observed, "--format", "ndjson").stdout.splitlines()[0])
     assert header["looking"][0]["price"]["rows"][0]["pairs"] == 1
+
+
+def test_locks_have_a_price_of_their_own():
+    aioscope(*RUN, "--locks", "--observe", "off,locks")
+    assert "price of locks: rows are " in aioscope(*RUN, "--locks").stdout

@@ -1,5 +1,7 @@
 #include "bench/measure/locks/lock_observer.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -77,36 +79,54 @@ std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSi
 }
 
 LockObserver::LockObserver(std::span<const pid_t> threads)
-    : locks_(WaitKind::kKernelLocks, threads), futexes_(WaitKind::kFutexes, threads) {}
+    : locks_(WaitKind::kKernelLocks, threads), futexes_(WaitKind::kFutexes, threads) {
+  thread_ = std::thread([this] { drain_until_stopped(); });
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return own_thread_ != 0; });
+}
 
 LockObserver::~LockObserver() {
   if (thread_.joinable()) stop();
 }
 
+void LockObserver::enter(State state) {
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = state;
+  }
+  changed_.notify_all();
+}
+
 void LockObserver::start() {
   locks_.start();
   futexes_.start();
-  thread_ = std::thread([this] { drain_until_stopped(); });
+  enter(State::kTracing);
 }
 
 void LockObserver::drain_until_stopped() {
   std::unique_lock lock(mutex_);
-  while (!stopping_.wait_for(lock, kDrainInterval, [this] { return stop_; })) {
+  own_thread_ = gettid();
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return state_ != State::kReady; });
+  const Usage before = usage_of_this_thread();
+  while (!changed_.wait_for(lock, kDrainInterval, [this] { return state_ == State::kStopped; })) {
     lock.unlock();
     locks_.drain();
     futexes_.drain();
-    const Usage usage = usage_of_this_thread();
+    const Usage usage = usage_of_this_thread() - before;
     lock.lock();
     usage_ = usage;
   }
 }
 
+void LockObserver::disable() {
+  locks_.disable();
+  futexes_.disable();
+}
+
 void LockObserver::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  stopping_.notify_all();
+  disable();
+  enter(State::kStopped);
   thread_.join();
   locks_.stop();
   futexes_.stop();

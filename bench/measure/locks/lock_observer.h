@@ -26,8 +26,8 @@ struct NamedSite {
 using WaitSiteNamer = std::function<NamedSite(std::span<const std::uint64_t>)>;
 
 // The tracepoints are on from construction to destruction, which makes every wait of the machine a
-// little slower; records are taken between start() and stop(), by a thread of the observer that
-// wakes every few milliseconds. Used by one thread.
+// little slower; records come between start() and disable() or stop(), and are taken by a thread
+// of the observer that wakes every few milliseconds. Used by one thread.
 class LockObserver {
  public:
   explicit LockObserver(std::span<const pid_t> threads);
@@ -36,8 +36,11 @@ class LockObserver {
   LockObserver& operator=(const LockObserver&) = delete;
 
   void start();
+  void disable();  // at once: no records from here on
   void stop();
-  // What the observer's own thread has used since start().
+  // The thread that takes the records, which exists until stop(), and what it has used since
+  // start().
+  pid_t own_thread() const { return own_thread_; }
   Usage own_usage() const;
 
   // After stop(). `operations` of the same window.
@@ -45,14 +48,17 @@ class LockObserver {
   LockWaits futex_waits(const WaitSiteNamer& name, std::uint64_t operations) const;
 
  private:
+  enum class State : std::uint8_t { kReady, kTracing, kStopped };
   void drain_until_stopped();
+  void enter(State state);
 
   WaitTracer locks_;
   WaitTracer futexes_;
   mutable std::mutex mutex_;
-  std::condition_variable stopping_;
-  bool stop_ = false;  // guarded by mutex_
-  Usage usage_;        // guarded by mutex_
+  std::condition_variable changed_;
+  State state_ = State::kReady;  // guarded by mutex_
+  Usage usage_;                  // guarded by mutex_
+  pid_t own_thread_ = 0;         // does not change once the constructor is through
   std::thread thread_;
 };
 

@@ -166,12 +166,16 @@ void WaitTracer::drain() {
   }
 }
 
-void WaitTracer::stop() {
+void WaitTracer::disable() {
   for (const Source& source : sources_) {
     if (!source.ring) continue;
     ioctl(source.begin.fd(), PERF_EVENT_IOC_DISABLE, 0);
     ioctl(source.end.fd(), PERF_EVENT_IOC_DISABLE, 0);
   }
+}
+
+void WaitTracer::stop() {
+  disable();
   drain();
   for (const Source& source : sources_) {
     if (!source.ring) continue;

@@ -42,7 +42,8 @@ class WaitTracer {
 
   void start();
   void drain();
-  void stop();  // drains what is left
+  void disable();  // no records from here on; also while another thread drains
+  void stop();     // disables, and drains what is left
 
   // After stop().
   const WaitLog& log() const { return log_; }

@@ -79,7 +79,7 @@ bool RawStackEqual::operator()(std::span<const std::uint64_t> a,
 
 StackSampler::StackSampler(std::vector<SampledThread> threads, std::uint32_t frequency_hz,
                            SampleScope wanted)
-    : frequency_hz_(frequency_hz), process_(getpid()), own_thread_(gettid()), scope_(wanted) {
+    : frequency_hz_(frequency_hz), process_(getpid()), left_out_{gettid()}, scope_(wanted) {
   for (SampledThread& thread : threads) {
     thread_index_[thread.tid] = threads_.size();
     threads_.push_back({std::move(thread), 0, true});
@@ -168,6 +168,7 @@ void StackSampler::stop() {
   for (const ThreadSamples& thread : threads_) known.push_back(thread.thread);
   std::vector<SampledThread> now = threads_to_sample(std::move(known));
   for (std::size_t i = threads_.size(); i < now.size(); ++i) {
+    if (left_out_.contains(now[i].tid)) continue;
     threads_.push_back({std::move(now[i]), 0, false});
   }
 }
@@ -188,7 +189,7 @@ void StackSampler::take(const PerfRecord& record) {
     ++broken_;
     return;
   }
-  if (pid_t(process) != process_ || pid_t(thread) == own_thread_) return;
+  if (pid_t(process) != process_ || left_out_.contains(pid_t(thread))) return;
   const auto bytes = fields.take_bytes(depth * sizeof(std::uint64_t));
   if (!fields.ok()) {
     ++broken_;

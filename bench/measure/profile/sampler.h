@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -70,6 +71,9 @@ class StackSampler {
   SampleScope scope() const { return scope_; }
   std::uint32_t frequency_hz() const { return frequency_hz_; }
 
+  // Before start(): a thread of this process that is not to be looked at.
+  void leave_out(pid_t thread) { left_out_.insert(thread); }
+
   void start();
   void drain();
   void stop();
@@ -101,7 +105,7 @@ class StackSampler {
 
   const std::uint32_t frequency_hz_;
   const pid_t process_;
-  const pid_t own_thread_;
+  std::set<pid_t> left_out_;  // the constructing thread among them
   SampleScope scope_ = SampleScope::kCpus;
   perf_event_attr attributes_{};
   std::string event_;
