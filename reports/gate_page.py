@@ -1,6 +1,5 @@
 """What a page shows of a gate's verdict."""
 
-import math
 import pathlib
 
 from markupsafe import Markup
@@ -8,44 +7,12 @@ from markupsafe import Markup
 from . import sheet, units
 from .comparison import Effect
 from .figures import forest, sequence
+from .gate_words import strength, waiver
 from .sections import Section
 from .sheet import SEPARATOR
 from .table import Cell, Column, Table, quantity
 
 MOST_ROWS = 1000
-WORDS = {"regressed": "worse beyond their margin", "improved": "better beyond their margin",
-         "equivalent": "shown to be the same within their margin",
-         "inconclusive": "undecided", "invalid": "not valid"}
-
-
-def headline(gate):
-    counts = {verdict: len(gate.with_verdict(verdict)) for verdict in WORDS}
-    parts = [f"{count} {WORDS[verdict]}" for verdict, count in counts.items() if count]
-    return (f"Gate: {gate.record['verdict'].upper()}. Of {len(gate.rows)} comparisons "
-            f"{', '.join(parts) or 'none was made'}")
-
-
-def sentences(gate):
-    """The worst rows in words, and the gate's own reason."""
-    if gate.record.get("reason"):
-        yield gate.record["reason"]
-    for row in sorted(gate.with_verdict("regressed"), key=lambda row: -_strength(row))[:5]:
-        waiver = row.get("waiver")
-        waived = f", waived by {waiver['owner']}: {waiver['reason']}" if waiver else ""
-        yield f"{row['name']}: {row['metric']} {_interval(row)} of the base{waived}."
-
-
-def _strength(row):
-    return abs(math.log(row["ratio"])) if row.get("ratio") else 0.0
-
-
-def _interval(row):
-    if row.get("ratio") is None:
-        return "changed"
-    text = units.ratio(row["ratio"])
-    if row.get("low") is None or row.get("high") is None:
-        return text
-    return f"{text} ({units.ratio(row['low'])} to {units.ratio(row['high'])})"
 
 
 def _effect(row):
@@ -93,7 +60,7 @@ def _points(row):
 def _sequence(gate, prefix):
     section = Section("blocks", "The blocks in their order", sequence.CAPTION)
     for metric, rows in _by_metric(gate).items():
-        rows = sorted(rows, key=lambda row: -_strength(row))
+        rows = sorted(rows, key=lambda row: -strength(row))
         chosen = [(row["name"], _points(row)) for row in rows if len(_points(row)) > 1]
         chosen = chosen[:sequence.MOST_ROWS]
         if chosen:
@@ -103,14 +70,6 @@ def _sequence(gate, prefix):
     if not section.svgs:
         section.why, section.caption = "the gate holds no ratios of single blocks", ""
     return section
-
-
-def _waiver(row):
-    waiver = row.get("waiver")
-    if not waiver:
-        return ""
-    until = f", until {waiver['expires']}" if waiver.get("expires") else ""
-    return f"{waiver['owner']}: {waiver['reason']}{until}"
 
 
 def _change(row, name):
@@ -127,7 +86,7 @@ def _cells(row):
             Cell(f"{units.ratio(row['low'])} to {units.ratio(row['high'])}" if known
                  else units.NONE),
             _change(row, "margin"), _change(row, "noise"), _change(row, "least_detectable"),
-            Cell(" ".join(filter(None, (row.get("reason", ""), _waiver(row)))))]
+            Cell(" ".join(filter(None, (row.get("reason", ""), waiver(row)))))]
 
 
 def _tables(gate):

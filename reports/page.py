@@ -11,7 +11,8 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import compared, comparison, environment, gate_page, run_tables, sections, units, words
+from . import (compared, comparison, environment, gate_page, gate_words, run_tables, sections,
+               units, words)
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 SEVERE = {"incomplete", "build", "failed", "left out"}
@@ -83,7 +84,7 @@ def _script_hash(script):
 def _gate_view(number, gate):
     prefix = f"gate{number}"
     return {"prefix": prefix, "name": pathlib.PurePath(gate.path).name,
-            "headline": gate_page.headline(gate), "sentences": list(gate_page.sentences(gate)),
+            "headline": gate_words.headline(gate), "sentences": list(gate_words.sentences(gate)),
             "sections": gate_page.sections(gate, prefix), "data": packed(gate.data)}
 
 

@@ -284,11 +284,12 @@ def _warn_of_rows(rows):
                                  "CPUs (marked O): their waits include preemption.")
 
 
-def summarise(run):
+def summarise(run, most_rows=MOST_ROWS):
+    """The Summary of a validate.Run: of its first `most_rows` rows, or of all with None."""
     by_row = {}
     for item in run.repetitions:
         by_row.setdefault(item.row, []).append(item)
-    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in run.rows[:MOST_ROWS]]
+    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in run.rows[:most_rows]]
     for record in run.skipped:
         if record["row"] < len(rows):
             rows[record["row"]].skipped = record

@@ -231,7 +231,7 @@ def escape_markdown(text):
                   lambda match: f"&#{ord(match.group())};", text)
 
 
-def _code(text):
+def markdown_code(text):
     """A name in a cell: as code where nothing in it ends the code."""
     return f"`{text}`" if re.fullmatch(r"[\w/:.,@+=-]+", text) else escape_markdown(text)
 
@@ -241,8 +241,9 @@ def _cells(texts):
 
 
 def to_markdown(columns, tables, settings):
-    lines = [f"Base: {_code(columns.base.label)}. "
-             + " ".join(f"New{f' {i}' if len(columns.others) > 1 else ''}: {_code(column.label)}."
+    lines = [f"Base: {markdown_code(columns.base.label)}. "
+             + " ".join(f"New{f' {i}' if len(columns.others) > 1 else ''}: "
+                        f"{markdown_code(column.label)}."
                         for i, column in enumerate(columns.others, 2)), ""]
     for table in tables:
         short, common = _shorten([name for name, _ in table.rows])
@@ -253,14 +254,15 @@ def to_markdown(columns, tables, settings):
                   "|" + "".join(":--|" if i in left else "--:|" for i in range(len(heads)))]
         for row in rows:
             cells = [f"**{cell}**" if cell == REGRESSED else
-                     _code(cell) if i in left and i < len(row) - 1 else escape_markdown(cell)
+                     markdown_code(cell) if i in left and i < len(row) - 1
+                     else escape_markdown(cell)
                      for i, cell in enumerate(row)]
             lines.append(_cells(cells))
-        lines += ["", *([f"All rows: {_code(common)}", ""] if common else [])]
+        lines += ["", *([f"All rows: {markdown_code(common)}", ""] if common else [])]
     rows = _differences(columns)
     if rows:
         lines += ["<details><summary>What differs of their environments</summary>", "",
-                  _cells(["What", *(_code(column.label) for column in columns.columns)]),
+                  _cells(["What", *(markdown_code(column.label) for column in columns.columns)]),
                   "|:--|" + ":--|" * len(columns.columns)]
         lines += [_cells(map(escape_markdown, row)) for row in rows]
         lines += ["", "</details>", ""]

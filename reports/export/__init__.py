@@ -1,17 +1,18 @@
-"""aioscope export: turns a result file into what other tools read."""
+"""aioscope export: turns a result file, or a gate's verdict, into what other tools read."""
 
 import argparse
 import re
 import sys
 
-from . import folded, speedscope
+from . import folded, junit, markdown, speedscope
 
 # One module per format, each with SUMMARY (one line) and export(summary, rows) -> text. `summary`
 # is summarise's, `rows` are those of its rows that were chosen. What a file cannot give is a
-# NothingToExport, which names what is missing.
-EXPORTERS = {"folded": folded, "speedscope": speedscope}
+# NothingToExport, which names what is missing. A module with of_gate(gate) takes a gate.json too.
+EXPORTERS = {"junit": junit, "markdown": markdown, "folded": folded, "speedscope": speedscope}
 
 EPILOG = """examples:
+  aioscope export gate.json --to junit -o gate.xml
   aioscope export quick.jsonl --to folded --row libaio > libaio.folded
   aioscope export quick.jsonl --to speedscope -o quick.speedscope.json
 
@@ -25,10 +26,11 @@ EXIT_INVALID = 4
 def _parser():
     formats = "\n".join(f"  {name:<12} {module.SUMMARY}" for name, module in EXPORTERS.items())
     parser = argparse.ArgumentParser(
-        prog="aioscope export", description="Write a result file in another format.",
+        prog="aioscope export",
+        description="Write a result file, or a gate's verdict, in another format.",
         epilog=f"formats:\n{formats}\n\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", metavar="RESULT", help="a result file, plain or gzip")
+    parser.add_argument("result", metavar="RESULT", help="a result file, plain or gzip; or a gate.json")
     parser.add_argument("--to", choices=sorted(EXPORTERS), required=True, help="the format")
     parser.add_argument("--row", metavar="REGEX", default="",
                         help="only rows whose name matches")
@@ -37,36 +39,55 @@ def _parser():
     return parser
 
 
-def main(arguments):
-    """Returns the exit code. Raises ResultError and OSError."""
+def _of_gate(options):
+    """The text. Raises NothingToExport."""
+    from ..gate_file import load_gate
+    from ..load import NothingToExport
+    module = EXPORTERS[options.to]
+    if not hasattr(module, "of_gate"):
+        able = ", ".join(name for name, module in EXPORTERS.items() if hasattr(module, "of_gate"))
+        raise NothingToExport(f"this is the verdict of a gate, which can become {able}")
+    return module.of_gate(load_gate(options.result))
+
+
+def _of_result(options, wanted):
+    """The text. Raises NothingToExport."""
     from ..load import NothingToExport, load
-    from ..page import write
     from ..summarise import summarise
     from ..validate import validate
+    run = validate(load(options.result))
+    if run.incomplete:
+        print(f"aioscope export: warning: {options.result}: incomplete: {run.incomplete}",
+              file=sys.stderr)
+    summary = summarise(run, most_rows=None)
+    known = [row for row in summary.rows if not row.row.price_only]
+    rows = [row for row in known if wanted.search(row.row.name)]
+    if not rows:
+        names = "\n  ".join(row.row.name for row in known)
+        raise NothingToExport(f"no row matches {options.row!r}; the rows are\n  {names}")
+    return EXPORTERS[options.to].export(summary, rows)
+
+
+def main(arguments):
+    """Returns the exit code. Raises ResultError and OSError."""
+    from ..gate_file import is_gate
+    from ..load import NothingToExport
+    from ..page import write
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
         wanted = re.compile(options.row)
     except re.error as error:
         parser.error(f"--row: {error}")
-    run = validate(load(options.result))
-    if run.incomplete:
-        print(f"aioscope export: warning: {options.result}: incomplete: {run.incomplete}",
-              file=sys.stderr)
-    summary = summarise(run)
-    known = [row for row in summary.rows if not row.row.price_only]
-    rows = [row for row in known if wanted.search(row.row.name)]
     try:
-        if not rows:
-            names = "\n  ".join(row.row.name for row in known)
-            raise NothingToExport(f"no row matches {options.row!r}; the rows are\n  {names}")
-        text = EXPORTERS[options.to].export(summary, rows)
+        gate = is_gate(options.result)
+        text = _of_gate(options) if gate else _of_result(options, wanted)
     except NothingToExport as problem:
         print(f"{options.result}: {problem}", file=sys.stderr)
         return EXIT_INVALID
     if options.output == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
+        sys.stdout.buffer.flush()
     else:
         write(options.output, text.encode("utf-8"))
     return EXIT_OK
