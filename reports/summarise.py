@@ -284,12 +284,13 @@ def _warn_of_rows(rows):
                                  "CPUs (marked O): their waits include preemption.")
 
 
-def summarise(run, most_rows=MOST_ROWS):
-    """The Summary of a validate.Run: of its first `most_rows` rows, or of all with None."""
+def summarise(run, every_row=False):
+    """The Summary of a validate.Run: of its first MOST_ROWS rows, or of all."""
     by_row = {}
     for item in run.repetitions:
         by_row.setdefault(item.row, []).append(item)
-    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in run.rows[:most_rows]]
+    shown_rows = run.rows if every_row else run.rows[:MOST_ROWS]
+    rows = [_summarise_row(row, by_row.get(row.index, [])) for row in shown_rows]
     for record in run.skipped:
         if record["row"] < len(rows):
             rows[record["row"]].skipped = record

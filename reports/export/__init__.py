@@ -24,13 +24,14 @@ EXIT_INVALID = 4
 
 
 def _parser():
-    formats = "\n".join(f"  {name:<12} {module.SUMMARY}" for name, module in EXPORTERS.items())
+    formats = "\n".join(f"  {name:<24} {module.SUMMARY}" for name, module in EXPORTERS.items())
     parser = argparse.ArgumentParser(
         prog="aioscope export",
         description="Write a result file, or a gate's verdict, in another format.",
         epilog=f"formats:\n{formats}\n\n{EPILOG}",
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", metavar="RESULT", help="a result file, plain or gzip; or a gate.json")
+    parser.add_argument("result", metavar="RESULT",
+                        help="a result file, plain or gzip; or a gate.json")
     parser.add_argument("--to", choices=sorted(EXPORTERS), required=True, help="the format")
     parser.add_argument("--row", metavar="REGEX", default="",
                         help="only rows whose name matches")
@@ -59,7 +60,7 @@ def _of_result(options, wanted):
     if run.incomplete:
         print(f"aioscope export: warning: {options.result}: incomplete: {run.incomplete}",
               file=sys.stderr)
-    summary = summarise(run, most_rows=None)
+    summary = summarise(run, every_row=True)
     known = [row for row in summary.rows if not row.row.price_only]
     rows = [row for row in known if wanted.search(row.row.name)]
     if not rows:

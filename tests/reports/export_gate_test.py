@@ -26,7 +26,7 @@ def kinds(case):
 
 @pytest.fixture
 def run(tmp_path):
-    """A row that was measured, one that failed after a repetition, a skipped one, one never begun."""
+    """Rows: one measured, one that failed in its second repetition, one skipped, one not begun."""
     rows = [synthetic.row(i, synthetic.config(driver))
             for i, driver in enumerate(("sync", "libaio", "io_uring", "null"))]
     records = [synthetic.header(rows),
