@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <ranges>
+#include <algorithm>
+#include <span>
 
 namespace aioscope {
 namespace {
@@ -29,7 +30,8 @@ std::string user_line(const DriverCountsMeasurement::LockSite& site, std::uint64
 
 std::string traced_lines(const LockWaits& waits, const char* where) {
   std::string text;
-  for (const WaitSite& site : waits.sites | std::views::take(kMostSites)) {
+  const std::size_t shown = std::min(waits.sites.size(), kMostSites);
+  for (const WaitSite& site : std::span(waits.sites).first(shown)) {
     text += fmt::format(kLine, site.site, where, site.kind, "-",
                         per_op_text(site.contended, waits.operations, "{:.5f}"),
                         per_op_text(site.wait_ns, waits.operations, "{:.2f}"),

@@ -23,6 +23,7 @@ struct DeviceSpec {
   double error_rate = 0;             // share of the requests that fail with EIO; 0 to 1
   bool cancel = false;               // whether a request can be cancelled while it waits
 
+  // NOLINTNEXTLINE(modernize-use-nullptr): takes the comparison with 0 that this makes for a pointer
   auto operator<=>(const DeviceSpec&) const = default;
 };
 

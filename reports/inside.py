@@ -4,6 +4,8 @@ its repetitions, and None, or a reason, where it was not measured."""
 import statistics
 from dataclasses import dataclass, field
 
+NO_KERNEL_LOCKS = ("the result has no waits for the kernel's locks; --locks takes them where its "
+                   "tracepoints can be read")
 # Of the implementation in the kernel, or of kioctx in its place.
 AIO_LAYERS = ("aio core", "aio lock wait", "io_uring core", "io_uring lock wait")
 
@@ -96,7 +98,7 @@ def no_kernel_locks(row):
     """Why a row has no waits for the kernel's locks; empty when it has."""
     taken = _taken(row, "kernel_locks")
     if not taken:
-        return "not asked for (--locks)"
+        return NO_KERNEL_LOCKS
     if any("sites" in locks and not locks.get("reason") for locks in taken):
         return ""
     return taken[0].get("reason") or "no reason given"

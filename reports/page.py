@@ -92,7 +92,7 @@ def render_template(template, **values):
     """A page as text, with the style and the script that all pages have."""
     templates = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
                                    undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                   lstrip_blocks=True)
+                                   lstrip_blocks=True, keep_trailing_newline=True)
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return templates.get_template(template).render(

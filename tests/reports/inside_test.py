@@ -50,7 +50,7 @@ def test_locks_of_the_kernel_are_added_to_those_of_the_driver():
 
 
 @pytest.mark.parametrize("locks, why", [
-    (None, "not asked for (--locks)"),
+    (None, inside.NO_KERNEL_LOCKS),
     ({"source": "", "reason": "no tracepoints", "sites": []}, "no tracepoints")])
 def test_locks_that_are_not_known_are_no_zero(locks, why):
     row = row_of({"kernel_locks": locks, "driver_counts": None})

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 namespace aioscope {
 namespace {
@@ -54,20 +55,22 @@ std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSi
     std::uint64_t wait_ns = 0;
     LatencyHistogram waits;
   };
-  std::map<std::pair<NamedSite, std::string>, Merged> merged;
+  std::map<std::tuple<std::string, std::string, std::string_view>, Merged> merged;
   for (const WaitLog::Site& site : log.sites()) {
     const bool rest = site.stack.empty();
     const std::string_view what = kind == WaitKind::kFutexes ? "futex" : lock_kind(site.flags);
-    Merged& to = merged[{rest ? NamedSite{"(others)", ""} : name(site.stack), std::string(what)}];
+    const NamedSite named = rest ? NamedSite{"(others)", ""} : name(site.stack);
+    Merged& to = merged[{named.function, named.layer, what}];
     to.contended += site.contended;
     to.wait_ns += site.wait_ns;
     to.waits.merge(site.waits);
   }
   std::vector<WaitSite> sites;
   for (const auto& [key, site] : merged) {
-    sites.push_back({.site = key.first.function,
-                     .layer = key.first.layer,
-                     .kind = key.second,
+    const auto& [function, layer, what] = key;
+    sites.push_back({.site = function,
+                     .layer = layer,
+                     .kind = std::string(what),
                      .contended = site.contended,
                      .wait_ns = site.wait_ns,
                      .wait_ns_p50 = percentile(site.waits, 0.50),

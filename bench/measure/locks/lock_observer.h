@@ -21,7 +21,6 @@ namespace aioscope {
 struct NamedSite {
   std::string function;
   std::string layer;
-  auto operator<=>(const NamedSite&) const = default;
 };
 using WaitSiteNamer = std::function<NamedSite(std::span<const std::uint64_t>)>;
 

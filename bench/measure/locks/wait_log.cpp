@@ -1,7 +1,6 @@
 #include "bench/measure/locks/wait_log.h"
 
 #include <algorithm>
-#include <ranges>
 
 namespace aioscope {
 namespace {
@@ -51,9 +50,9 @@ void WaitLog::begin(std::size_t thread, std::int64_t now_ns, std::uint64_t lock,
 
 void WaitLog::end(std::size_t thread, std::int64_t now_ns, std::uint64_t lock) {
   std::vector<Open>& open = threads_[thread];
-  const auto from_inside = std::views::reverse(open);
-  const auto found = std::ranges::find(from_inside, lock, &Open::lock);
-  if (found == from_inside.end()) return;
+  const auto found =
+      std::find_if(open.rbegin(), open.rend(), [&](const Open& wait) { return wait.lock == lock; });
+  if (found == open.rend()) return;
   const auto waited_ns = std::uint64_t(std::max<std::int64_t>(0, now_ns - found->begin_ns));
   Site& site = sites_[found->site];
   site.wait_ns += waited_ns;

@@ -218,7 +218,7 @@ std::vector<std::string> Tracefs::tracepoints() const {
   if (!usable()) return names;
   for (const std::string& system : directories_in(directory_ / "events")) {
     for (const std::string& event : directories_in(directory_ / "events" / system)) {
-      names.push_back(system + ":" + event);
+      names.push_back(fmt::format("{}:{}", system, event));
     }
   }
   return names;

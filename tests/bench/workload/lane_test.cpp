@@ -237,8 +237,8 @@ TEST(CallSampler, GivesEachCallTheSameChance) {
   EXPECT_EQ(timed(LatencyMode::kFull, 1).size(), std::size_t(kCalls));
   EXPECT_EQ(timed(LatencyMode::kOff, 1).size(), std::size_t(0));
   EXPECT_EQ(timed(LatencyMode::kSampled, 256).size(), std::size_t(kCalls));
-  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 32).size()), kCalls / 8, kCalls / 100);
-  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 1).size()), kCalls / 256, kCalls / 1000);
+  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 32).size()), kCalls / 8.0, kCalls / 100.0);
+  EXPECT_NEAR(double(timed(LatencyMode::kSampled, 1).size()), kCalls / 256.0, kCalls / 1000.0);
   std::set<int> distances;
   const std::vector<int> calls = timed(LatencyMode::kSampled, 1);
   for (std::size_t i = 1; i < calls.size(); ++i) distances.insert(calls[i] - calls[i - 1]);
