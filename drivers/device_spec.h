@@ -23,7 +23,7 @@ struct DeviceSpec {
   double error_rate = 0;             // share of the requests that fail with EIO; 0 to 1
   bool cancel = false;               // whether a request can be cancelled while it waits
 
-  // NOLINTNEXTLINE(modernize-use-nullptr): takes the comparison with 0 that this makes for a pointer
+  // NOLINTNEXTLINE(modernize-use-nullptr): takes for a pointer the 0 that this compares with
   auto operator<=>(const DeviceSpec&) const = default;
 };
 
