@@ -87,7 +87,7 @@ int execute(const CommandLine& line) {
     case Command::kDoctor:
       return doctor(line);
     case Command::kPython:
-      become_python(line.python);
+      become_python(line.package, line.python);
   }
   return kExitUsage;
 }

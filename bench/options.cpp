@@ -19,11 +19,13 @@ namespace {
 struct PythonCommand {
   const char* name;
   const char* summary;
+  const char* package = "reports";
 };
-// Their own options and help are the reports package's.
+// Their own options and help are the package's.
 constexpr PythonCommand kPythonCommands[] = {
     {"report", "Make an HTML page of result files"},
     {"compare", "Compare result files, or the rows of one, with intervals and verdicts"},
+    {"gate", "Has a program become worse? Measures two in turns, decides, and says so", "gate"},
     {"history", "Keep results of many runs, and find where they changed"},
     {"explain", "Say where the nanoseconds of one row's operations go"},
     {"export", "Write a result file in the format of another tool"},
@@ -176,9 +178,9 @@ void check_list_what(const std::string& what) {
   throw UsageError(fmt::format("cannot list '{}'{}", what, suggestion(what, known)));
 }
 
-bool is_python_command(std::string_view name) {
-  return std::ranges::any_of(kPythonCommands,
-                             [&](const PythonCommand& command) { return command.name == name; });
+const PythonCommand* python_command(std::string_view name) {
+  const auto* found = std::ranges::find(kPythonCommands, name, &PythonCommand::name);
+  return found == std::end(kPythonCommands) ? nullptr : found;
 }
 
 // The whole of CLI11, and the places it writes to.
@@ -231,8 +233,9 @@ struct Parser {
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
-  if (argc > 1 && is_python_command(argv[1])) {
-    return {.command = Command::kPython, .python = {argv + 1, argv + argc}};
+  if (const PythonCommand* python = argc > 1 ? python_command(argv[1]) : nullptr) {
+    return {
+        .command = Command::kPython, .package = python->package, .python = {argv + 1, argv + argc}};
   }
   Parser parser;
   try {

@@ -21,7 +21,7 @@ enum class Command {
   kRun,
   kList,
   kDoctor,
-  kPython,  // done by the reports package
+  kPython,  // done by a Python package
 };
 
 enum class Color { kAuto, kAlways, kNever };
@@ -34,6 +34,7 @@ struct CommandLine {
   std::string list_what;               // "", "drivers", ...
   std::vector<Assignment> run;         // run
   std::vector<std::string> arguments;  // all of them, as given
+  std::string package;                 // of Python, that does it
   std::vector<std::string> python;     // "report" and what follows it
 };
 

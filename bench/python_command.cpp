@@ -18,36 +18,41 @@ namespace fs = std::filesystem;
 // The one whose matplotlib, numpy and jinja2 are Debian's; another may come first on PATH.
 constexpr const char* kPython = "/usr/bin/python3";
 
-bool holds_reports(const fs::path& directory) {
+constexpr const char* kProgram = "/proc/self/exe";
+
+bool holds(const fs::path& directory, const std::string& package) {
   std::error_code error;
-  return fs::is_regular_file(directory / "reports" / "__main__.py", error);
+  return fs::is_regular_file(directory / package / "__main__.py", error);
 }
 
 }  // namespace
 
-fs::path find_reports_directory() {
+fs::path find_package_directory(const std::string& package) {
   if (const char* given = std::getenv("AIOSCOPE_REPORTS")) {
-    if (holds_reports(given)) return given;
-    throw RunError(fmt::format(
-        "AIOSCOPE_REPORTS is '{}', which holds no reports/__main__.py; correct or unset it",
-        given));
+    if (holds(given, package)) return given;
+    throw RunError(
+        fmt::format("AIOSCOPE_REPORTS is '{}', which holds no {}/__main__.py; correct or unset it",
+                    given, package));
   }
   std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path program = fs::read_symlink(kProgram, error);
   const fs::path installed = program.parent_path().parent_path() / "share" / "aioscope";
   for (const fs::path& candidate : {installed, fs::path(kSourceDirectory)}) {
-    if (holds_reports(candidate)) return candidate;
+    if (holds(candidate, package)) return candidate;
   }
   throw RunError(
-      fmt::format("the reports package is neither in {} nor in {}; install aioscope whole, or set "
+      fmt::format("the package {} is neither in {} nor in {}; install aioscope whole, or set "
                   "AIOSCOPE_REPORTS to the directory that holds it",
-                  installed.string(), kSourceDirectory));
+                  package, installed.string(), kSourceDirectory));
 }
 
-void become_python(const std::vector<std::string>& arguments) {
-  // By its path rather than by -m, which would prefer a directory `reports` where the user is.
-  const std::string package = find_reports_directory() / "reports";
-  std::vector<const char*> argv{kPython, package.c_str()};
+void become_python(const std::string& package, const std::vector<std::string>& arguments) {
+  // By its path rather than by -m, which would prefer a directory of that name where the user is.
+  const std::string path = find_package_directory(package) / package;
+  std::error_code error;
+  const fs::path program = fs::read_symlink(kProgram, error);
+  if (!error) setenv("AIOSCOPE_PROGRAM", program.c_str(), 1);
+  std::vector<const char*> argv{kPython, path.c_str()};
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
   argv.push_back(nullptr);
   execv(kPython, const_cast<char* const*>(argv.data()));

@@ -1,4 +1,5 @@
-// The commands that the reports package does: reports read result files, and nothing else.
+// The commands that are Python's: the package `reports` reads result files, and nothing else; the
+// package `gate` starts programs and judges what they measured.
 #pragma once
 
 #include <filesystem>
@@ -7,12 +8,14 @@
 
 namespace aioscope {
 
-// The directory that holds the package `reports`: $AIOSCOPE_REPORTS, else ../share/aioscope beside
-// the directory of the program, else the source tree it was built from. Throws RunError.
-std::filesystem::path find_reports_directory();
+// The directory that holds the packages: $AIOSCOPE_REPORTS, else ../share/aioscope beside the
+// directory of the program, else the source tree it was built from. Throws RunError when none of
+// them holds `package`.
+std::filesystem::path find_package_directory(const std::string& package);
 
-// Becomes /usr/bin/python3, running the package with `arguments` ("report", "result.jsonl", ...).
-// Throws RunError when that cannot be.
-[[noreturn]] void become_python(const std::vector<std::string>& arguments);
+// Becomes /usr/bin/python3, running `package` with `arguments` ("report", "result.jsonl", ...) and
+// $AIOSCOPE_PROGRAM as the path of this program. Throws RunError when that cannot be.
+[[noreturn]] void become_python(const std::string& package,
+                                const std::vector<std::string>& arguments);
 
 }  // namespace aioscope

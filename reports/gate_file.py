@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from .fields import (flag, integer, joined, list_of, mapping, number, object_of, optional, quantity,
-                     text)
+                     text, texts)
 from .load import ResultError, decode, read
 
 SCHEMA = "aioscope.gate/1"
@@ -18,7 +18,7 @@ ROW = object_of({"name": text, "metric": text, "verdict": text}, {
     "waiver": optional(object_of({"owner": text, "reason": text}, {"expires": text}))})
 GATE = object_of({"schema": text, "verdict": text, "exit_code": integer, "rows": list_of(ROW)}, {
     "reason": text, "seed": number, "alpha": quantity, "base": mapping, "new": mapping,
-    "calibration": optional(mapping), "complete": flag})
+    "calibration": optional(mapping), "complete": flag, "notes": texts})
 
 
 @dataclass

@@ -76,6 +76,15 @@ def _differences(summaries):
     return found
 
 
+def unlike(summaries):
+    """[(label, texts)] of what forbids to compare runs: unlike machines or builds."""
+    found = [one for one in _differences(summaries) if one[0] in DECISIVE]
+    fingerprints = [summary.run.header["host"].get("fingerprint") for summary in summaries]
+    if not found and None not in fingerprints and len(set(map(str, fingerprints))) > 1:
+        found = [("Fingerprint of the host", [str(one) for one in fingerprints])]
+    return found
+
+
 def of_files(summaries, labels, wanted):
     """A column per file. Raises Incomparable when two have no row in common."""
     columns = [Column(label, _in_order(_rows(summary, wanted), summary), summary)
@@ -85,15 +94,11 @@ def of_files(summaries, labels, wanted):
             raise Incomparable(f"{columns[0].label} and {column.label} have no row of one name"
                                f"{' that matches' * bool(wanted.pattern)}")
     differing = _differences(summaries)
-    unlike = [one for one in differing if one[0] in DECISIVE]
-    fingerprints = [summary.run.header["host"].get("fingerprint") for summary in summaries]
-    if not unlike and None not in fingerprints and len(set(map(str, fingerprints))) > 1:
-        unlike = [("Fingerprint of the host", [str(one) for one in fingerprints])]
     notes = [f"{column.label} is incomplete: {column.summary.run.incomplete}" for column in columns
              if column.summary.run.incomplete]
     notes += [f"{column.label}: {len(row.failed)} repetitions failed: {row.row.name}"
               for column in columns for row in column.rows.values() if row.failed]
-    return Columns(columns, False, unlike=unlike, differing=differing, notes=notes)
+    return Columns(columns, False, unlike=unlike(summaries), differing=differing, notes=notes)
 
 
 def keys_of(summary):

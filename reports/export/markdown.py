@@ -8,6 +8,7 @@ SUMMARY = "tables for a comment of a pull request, of a run or of a gate.json"
 MOST_CHARACTERS = 60_000
 MOST_NAME = 160
 MOST_REASON = 300
+MOST_NOTES = 10
 OPEN = ("regressed", "invalid", "inconclusive", "improved")  # the order in which they are shown
 
 
@@ -103,6 +104,8 @@ def of_gate(gate):
                   f"{len(same)}</summary>", "",
                   *_table(heads, left, list(map(_gate_cells, same)), MOST_CHARACTERS // 4),
                   "</details>", ""]
+    notes = gate.record.get("notes", [])[:MOST_NOTES]
+    lines += [*(f"- {_plain(note)}" for note in notes), *[""] * bool(notes)]
     arms = [f"{side} {_name(gate.record[side]['name'])}" for side in ("base", "new")
             if isinstance(gate.record.get(side), dict)
             and isinstance(gate.record[side].get("name"), str)]

@@ -59,6 +59,8 @@ BAD = [
     ("reports/load.py", "import drivers.registry\n", 1, "read result files only"),
     ("reports/load.py", "from ci import smoke\n", 1, "read result files only"),
     ("reports/load.py", "from ..bench import plan\n", 1, "read result files only"),
+    ("reports/load.py", "from gate import judge\n", 1, "read result files only"),
+    ("gate/judge.py", "import bench.plan\n", 1, "imports reports and nothing else"),
     ("drivers/null/ring.cpp", atomics("x.store(1, std::memory_order_release);"), 2, "partner"),
     ("drivers/null/ring.cpp", atomics("x.load(std::memory_order::acquire);"), 2, "partner"),
     ("drivers/null/ring.cpp",
@@ -101,6 +103,7 @@ GOOD = [
     ("drivers/kioctx/kioctx_driver.cpp", '#include "drivers/driver.h"\n'),
     ("tests/bench/plan_test.cpp", '#include "drivers/null/null_driver.h"\n'),
     ("reports/load.py", "import json\nfrom . import page\nfrom reports import page\n"),
+    ("gate/judge.py", "from reports import metrics\nfrom .errors import Invalid\n"),
     ("drivers/null/ring.cpp", atomics("x.store(1, std::memory_order_release);  // pairs: pop")),
     ("drivers/null/ring.cpp",
      atomics("// Pairs with the store in push, which\n// is a release.\n\n"

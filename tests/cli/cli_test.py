@@ -98,7 +98,7 @@ def test_locks_and_baseline_are_shown():
 
 def test_the_help_names_every_command():
     text = aioscope("--help").stdout
-    for command in ("run", "list", "doctor", "report", "compare", "history"):
+    for command in ("run", "list", "doctor", "report", "compare", "gate", "history"):
         assert f"\n  {command} " in text
 
 
@@ -173,7 +173,8 @@ def test_a_dry_run_prints_the_rows_and_measures_nothing(tmp_path):
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("suite, most_s", [("quick", 60), ("smoke", 5), ("series", 180)])
+@pytest.mark.parametrize("suite, most_s", [("gate", 9), ("quick", 60), ("smoke", 5),
+                                           ("series", 180)])
 def test_suites_keep_their_promise_of_time(suite, most_s):
     total = aioscope("run", "--suite", suite, "--file", "/x", "--dry-run").stdout.splitlines()[-1]
     minutes, seconds = re.fullmatch(r".*about (?:(\d+) m )?([\d.]+) s", total).groups()

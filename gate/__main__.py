@@ -1,0 +1,105 @@
+"""aioscope gate."""
+
+import os
+import pathlib
+import secrets
+import shlex
+import signal
+import sys
+
+if __package__ in (None, ""):  # started as `python3 PATH/gate`
+    # Instead of PATH/gate, whose modules would shadow others of their names.
+    sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
+    __package__ = "gate"
+
+from reports.compare import use_color
+
+from . import arms as choosing, plan as planning
+from .errors import EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, GateError, Interrupted
+from .options import parse
+from .progress import Progress, duration
+
+
+def _ignore_interrupts():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _interrupt(number, frame):
+    # Once: what ends the children and saves what there is must not be interrupted in turn.
+    _ignore_interrupts()
+    raise Interrupted
+
+
+def _print(text):
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the verdict is in the exit code as well
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+
+
+def _dry_run(options, arms):
+    plan = planning.make(options, arms)
+    for name in plan.names:
+        _print(f"{arms.row_name(name)}\n")
+    for name in plan.missing:
+        _print(f"{name}  only in the base\n")
+    for name in plan.new:
+        _print(f"{name}  only in the new arm\n")
+    _print(f"{len(plan.names)} rows, {plan.blocks} blocks of both arms: "
+           f"{duration(plan.phase_s(plan.blocks))}; with a second look at all of them, "
+           f"{duration(plan.phase_s(plan.most_blocks))}\n")
+    return EXIT_OK
+
+
+def _gate(options, progress):
+    from . import show, write
+    from .session import Gate
+    arms = choosing.choose(options)
+    if options.dry_run and not arms.offline:
+        return _dry_run(options, arms)
+    outcome = Gate(options, arms, progress).run()
+    _ignore_interrupts()
+    progress.close()
+    write.write_all(outcome, options.command)
+    _print(show.to_text(outcome, use_color("auto", sys.stdout)))
+    return outcome.exit_code
+
+
+def _run(options, progress):
+    if options.calibrate:
+        from .calibrate import calibrate
+        return calibrate(options, progress, _print)
+    if options.self_test:
+        from .self_test import self_test
+        return self_test(options, progress, _print)
+    return _gate(options, progress)
+
+
+def main(arguments):
+    """Returns the exit code."""
+    options = parse(arguments)
+    options.command = "aioscope gate " + shlex.join(arguments)
+    if options.seed is None:
+        options.seed = secrets.randbelow(2**48)
+    progress = Progress(options.quiet)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        return _run(options, progress)
+    except Interrupted:
+        progress.warn("interrupted before anything was measured")
+        return EXIT_INTERRUPTED
+    except GateError as error:
+        progress.warn(str(error))
+        return error.code
+    except OSError as error:
+        progress.warn(f"{error.filename2 or error.filename or 'output'}: "
+                      f"{error.strerror or error}")
+        return EXIT_IO
+
+
+if __name__ == "__main__":
+    # `python3 PATH/gate gate ...` is what the program of that name passes on.
+    sys.exit(main(sys.argv[2:] if sys.argv[1:2] == ["gate"] else sys.argv[1:]))

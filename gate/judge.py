@@ -1,0 +1,229 @@
+"""From the values of the blocks to a verdict for each row and metric.
+
+Tier 1, exact: a count that stays the same from block to block in each arm is compared without an
+interval. Tier 2: everything else, by the median of paired log ratios (reports/statistics)."""
+
+import math
+from dataclasses import dataclass, field
+from statistics import median
+
+from reports.compare.effects import EXACT_MARGIN, EXACT_SPREAD
+from reports.statistics.decide import (EQUIVALENT, IMPROVED, INCONCLUSIVE, REGRESSED, decide)
+from reports.statistics.median import log_ratios
+
+from .policy import FLOOR_PER_OP, IMPLAUSIBLE, RARE_PER_OP, Policy
+
+EXACT, STATISTICAL = 1, 2
+INVALID = "invalid"
+VARIES = "varies from block to block, so not compared exactly"
+VERDICTS = (REGRESSED, INVALID, INCONCLUSIVE, IMPROVED, EQUIVALENT)
+
+
+@dataclass
+class Compared:
+    """One metric of one row. Ratios are new over base; None where there is none. Margins are parts
+    of 1."""
+
+    name: str
+    policy: Policy
+    values: list = field(default_factory=list)  # (block, base, new), complete ones
+    lacking: int = 0  # blocks in which one side has no value
+    tier: int = STATISTICAL
+    verdict: str = INCONCLUSIVE
+    reason: str = ""
+    ratio: object = None
+    low: object = None
+    high: object = None
+    noise: object = None
+    least_detectable: object = None
+    level: object = None  # 1 - confidence of [low, high]
+    waiver: object = None
+    confirmed: object = None  # on fresh data; None where nobody asked
+    suspicious: bool = False
+
+    @property
+    def metric(self):
+        return self.policy.metric
+
+    @property
+    def margin(self):
+        return self.policy.margin if self.tier == STATISTICAL else EXACT_MARGIN
+
+    @property
+    def base(self):
+        return median(base for _, base, _ in self.values) if self.values else None
+
+    @property
+    def new(self):
+        return median(new for _, _, new in self.values) if self.values else None
+
+    @property
+    def floor(self):
+        return FLOOR_PER_OP if self.policy.counted and self.tier == STATISTICAL else 0.0
+
+    def block_ratios(self):
+        """[(block, ratio or None)]"""
+        return [(block, (new + self.floor) / (base + self.floor) if base + self.floor > 0 else None)
+                for block, base, new in self.values]
+
+    def worsening(self):
+        """Factor, above 1 for worse; 1 where there is no ratio."""
+        if not self.ratio:
+            return 1.0
+        return 1 / self.ratio if self.metric.more_is_better else self.ratio
+
+
+def _says_something(policy, row):
+    return policy.key != "fairness" or row.config["submitters"] > 1
+
+
+def _why_not(policy, items):
+    """Why neither side has a value; empty where the metric does not apply."""
+    if policy.key in ("p50", "p99") and any(item.measurement["latency"]["count"] for item in items):
+        return "too few samples beyond it: raise --duration (behind --)"
+    return ""
+
+
+def collect(blocks, arms, policies):
+    """{(row, metric): Compared} of the rows that every block has on both sides."""
+    found = {}
+    for block in blocks:
+        sides = [block.taken[arm.side].by_name(arm) for arm in arms]
+        rows = {arm.key(row.name): row for arm in arms for row in block.taken[arm.side].run.rows}
+        for key in sides[0].keys() & sides[1].keys():
+            items = [side[key] for side in sides]
+            for policy in policies:
+                if not _says_something(policy, rows[key]):
+                    continue
+                base, new = map(policy.metric.of, items)
+                why = _why_not(policy, items) if base is None and new is None else ""
+                if base is None and new is None and not why:
+                    continue
+                one = found.setdefault((key, policy.key), Compared(arms.row_name(key), policy))
+                if base is None or new is None:
+                    one.lacking += 1
+                    one.reason = why or ("only the new arm has it" if base is None
+                                         else "the new arm has it no more")
+                else:
+                    one.values.append((block.number, base, new))
+    return found
+
+
+def _is_exact(one):
+    if not one.policy.counted or not one.values:
+        return False
+    sides = [[value[side] for value in one.values] for side in (1, 2)]
+    return all(max(side) - min(side) <= max(EXACT_SPREAD * abs(median(side)), RARE_PER_OP / 2)
+               for side in sides)
+
+
+def judge_exact(one):
+    """Gives a count its verdict."""
+    one.tier, one.low, one.high, one.level = EXACT, None, None, None
+    change = one.new - one.base
+    one.ratio = one.new / one.base if one.base > 0 and one.new > 0 else None
+    one.least_detectable = max(EXACT_MARGIN, RARE_PER_OP / one.base) if one.base > 0 else None
+    if abs(change) <= max(EXACT_MARGIN * abs(one.base), RARE_PER_OP):
+        one.verdict = EQUIVALENT
+        return
+    one.verdict = IMPROVED if (change > 0) == one.metric.more_is_better else REGRESSED
+    one.reason = (f"{one.metric.to_text(one.base)} {one.metric.unit} became "
+                  f"{one.metric.to_text(one.new)}")
+
+
+def _log_ratios(one):
+    base = [value[1] + one.floor for value in one.values]
+    new = [value[2] + one.floor for value in one.values]
+    return log_ratios(base, new, one.metric.more_is_better)
+
+
+def _finite(value):
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _take(one, decision, settle):
+    """`decision` as the new state of `one`; its verdict only when `settle`."""
+    if math.isfinite(decision.low):
+        one.ratio, one.low, one.high = decision.ratio(one.metric.more_is_better)
+    else:
+        one.ratio, one.low, one.high = math.exp(-decision.effect if one.metric.more_is_better
+                                                else decision.effect), None, None
+    one.level = decision.level
+    one.least_detectable = _finite(decision.least_detectable)
+    one.verdict = decision.verdict if settle else INCONCLUSIVE
+    one.reason = VARIES * one.policy.counted
+    if one.verdict == INCONCLUSIVE and one.low is None:
+        one.reason = "too few blocks"
+
+
+def judge(compared, alpha, noise_of, settle=True, open_only=False):
+    """Gives each of `compared`, {key: Compared}, its verdict: at error `alpha` over all of them
+    that vary (Holm). `noise_of(name, metric key)`: noise floor as a part of 1, or None. `settle`
+    False says what there is and decides nothing. `open_only` leaves decided ones as they are; they
+    remain of the family."""
+    varying = []
+    for one in compared.values():
+        one.noise = noise_of(one.name, one.policy.key)
+        if not one.values:
+            one.verdict = INCONCLUSIVE
+            continue
+        if one.lacking and one.reason.startswith(("only the new", "the new arm")):
+            one.verdict = INCONCLUSIVE
+            continue
+        if _is_exact(one) and not (open_only and one.tier == STATISTICAL
+                                   and one.verdict != INCONCLUSIVE):
+            judge_exact(one)
+            if not settle:
+                one.verdict = INCONCLUSIVE
+            continue
+        was = one.tier
+        one.tier = STATISTICAL
+        try:
+            varying.append((one, _log_ratios(one), one.verdict if open_only and was == STATISTICAL
+                            else INCONCLUSIVE))
+        except ValueError:
+            one.verdict, one.reason = INCONCLUSIVE, "it is 0 in a block, which has no ratio"
+    decisions = decide([(values, one.policy.margin, one.noise or 0.0)
+                        for one, values, _ in varying], alpha) if varying else []
+    for (one, _, decided), decision in zip(varying, decisions):
+        if decided == INCONCLUSIVE:
+            _take(one, decision, settle)
+
+
+def undecided(compared):
+    """Keys of those that more blocks may decide."""
+    return [key for key, one in compared.items() if one.verdict == INCONCLUSIVE and one.values
+            and one.tier == STATISTICAL]
+
+
+def flag_implausible(compared):
+    """Marks improvements that are too good."""
+    for one in compared.values():
+        one.suspicious = (one.verdict == IMPROVED and not one.policy.counted
+                          and one.worsening() < 1 / IMPLAUSIBLE)
+
+
+def offenders(compared):
+    """Keys of those that must hold again on fresh data."""
+    return [key for key, one in compared.items() if one.verdict == REGRESSED or one.suspicious]
+
+
+def confirm(compared, fresh):
+    """Takes back what `fresh`, Compared of other blocks, does not show again."""
+    for key in offenders(compared):
+        one, again = compared[key], fresh.get(key)
+        one.confirmed = again is not None and again.verdict == one.verdict
+        if one.confirmed:
+            one.reason = "; ".join(filter(None, (one.reason, "again on fresh data")))
+            continue
+        shown = ""
+        if again is not None and again.ratio:
+            shown = f": there it is {again.ratio:.3f}"
+            if again.low is not None:
+                shown += f" ({again.low:.3f} to {again.high:.3f})"
+            shown += " of the base"
+        one.reason = f"was {one.verdict}, but not again on fresh data{shown}"
+        one.verdict, one.suspicious = INCONCLUSIVE, False
+    for one in compared.values():
+        if one.suspicious:
+            one.reason = "implausibly good: does the new program still do its work?"

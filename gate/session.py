@@ -1,0 +1,293 @@
+"""The gate itself: a first look at all rows, a second at those that are undecided, and fresh data
+for those that look worse."""
+
+import datetime
+import json
+import pathlib
+import tempfile
+import time
+
+from reports.page import write
+from reports.statistics.decide import split_over_looks
+
+from . import (blocks as turns_of, calibration, instructions, judge, plan as planning, validity,
+               waivers)
+from .errors import GateError, Interrupted
+from .outcome import Outcome
+from .policy import policies
+from .progress import duration
+
+FIRST, SECOND, CONFIRM = "first", "second", "confirm"
+MOST_DRIFTING = 0.5  # of the blocks, in which throughput may drift within the window
+RESERVE_S = 20  # of --time-budget, for confirmation
+
+
+class Gate:
+    """One gate. `run` once."""
+
+    def __init__(self, options, arms, progress):
+        self._options = options
+        self._arms = arms
+        self._progress = progress
+        self._policies = policies(options)
+        self._outcome = Outcome(options, arms, start_realtime_ns=time.time_ns())
+        self._begun = time.monotonic()
+        self._compared = {}
+        self._calibration = None
+        self._turns = None
+        self._waivers = []
+
+    @property
+    def compared(self):
+        """{(row, metric): judge.Compared}, by the keys that both arms have in common."""
+        return self._compared
+
+    def run(self):
+        """The Outcome. Raises OSError when results cannot be kept, and GateError for what is wrong
+        before anything was measured."""
+        outcome, options = self._outcome, self._options
+        today = datetime.date.today()
+        self._waivers = waivers.load(options.waivers) if options.waivers else []
+        self._calibration = calibration.for_gate(options, today)
+        with tempfile.TemporaryDirectory(prefix="aioscope-gate-") as directory:
+            try:
+                self._measure(directory)
+            except Interrupted:
+                outcome.interrupted = True
+                self._partial()
+            except GateError as error:
+                if outcome.plan is None and not self._arms.offline:
+                    raise
+                outcome.problem, outcome.problem_code = str(error), error.code
+                self._partial()
+        if self._turns is not None:
+            outcome.measured = self._turns.measured
+            outcome.notes += self._turns.notes
+        self._finish(today)
+        return outcome
+
+    def _measure(self, directory):
+        if self._arms.offline:
+            self._offline()
+            return
+        outcome = self._outcome
+        plan = outcome.plan = planning.make(self._options, self._arms)
+        self._announce(plan)
+        self._turns = turns_of.Turns(self._options, self._arms, plan, directory, self._progress,
+                                     self._check_first)
+        first, second = split_over_looks(self._options.alpha)
+        self._progress.phase("first look", 2 * plan.blocks)
+        self._turns.run(FIRST, plan.blocks)
+        self._look(FIRST, first, plan.blocks)
+        self._second_look(second)
+        self._instructions()
+        self._confirm()
+
+    def _announce(self, plan):
+        most = plan.phase_s(plan.most_blocks)
+        budget = self._options.time_budget
+        if budget and plan.phase_s(plan.blocks) > budget:
+            raise planning.too_short(plan, budget)
+        self._progress.say(
+            f"{len(plan.names)} rows, {plan.blocks} blocks of {self._arms.base.name} and "
+            f"{self._arms.new.name} in turns: {duration(plan.phase_s(plan.blocks))}; at most "
+            f"{duration(min(most, budget or most))} and a confirmation; seed {self._options.seed}")
+        for name in plan.missing:
+            self._progress.warn(f"row {name} of the base is gone")
+        if plan.new:
+            self._outcome.notes.append(f"Rows that only the new arm has, and nothing judges: "
+                                       f"{', '.join(plan.new)}.")
+        if plan.missing:
+            self._outcome.notes.append(f"Rows that only the base has: {', '.join(plan.missing)}.")
+        self._outcome.notes += [f"Not measured: {text}." for text in plan.skipped]
+
+    def _check_first(self, run):
+        if self._calibration is not None and not self._options.force:
+            calibration.check_host(self._calibration, validity.fingerprint(run))
+
+    def _noise(self, name, key):
+        return self._calibration.noise(name, key) if self._calibration else None
+
+    def _collect(self, *phases):
+        return judge.collect(self._turns.measured.of_phase(*phases), self._arms, self._policies)
+
+    def _look(self, phase, alpha, blocks):
+        """Judges all blocks of the looks so far."""
+        found = self._collect(FIRST, SECOND)
+        for key, one in self._compared.items():
+            if key not in self._open:  # decided: at the blocks that decided it
+                found[key] = one
+        judge.judge(found, alpha, self._noise, open_only=phase == SECOND)
+        self._compared = found
+        self._outcome.looks.append({"look": phase, "blocks": blocks, "alpha": alpha,
+                                    "comparisons": len(found)})
+
+    _open = ()
+
+    def _left_s(self):
+        if not self._options.time_budget:
+            return float("inf")
+        return self._options.time_budget - (time.monotonic() - self._begun)
+
+    def _second_look(self, alpha):
+        plan = self._outcome.plan
+        self._open = judge.undecided(self._compared)
+        names = list(dict.fromkeys(name for name, _ in self._open))
+        blocks = plan.most_blocks - plan.blocks
+        while blocks >= 2 and plan.phase_s(blocks, len(names)) > self._left_s() - RESERVE_S:
+            blocks -= 2
+        if not names or blocks < 2:
+            if names and plan.most_blocks > plan.blocks:
+                self._outcome.notes.append("No second look: no time was left for it.")
+            return
+        self._progress.say(f"{len(self._open)} comparisons of {len(names)} rows are undecided: "
+                           f"{blocks} blocks more, {duration(plan.phase_s(blocks, len(names)))}")
+        self._progress.phase("second look", 2 * blocks)
+        done = self._turns.run(SECOND, blocks, names, lambda: self._left_s() < RESERVE_S)
+        self._look(SECOND, alpha, done)
+
+    def _instructions(self):
+        if self._options.no_instructions or "instructions" not in self._options.metric:
+            return
+        runs = [self._turns.measured.blocks[0].taken[arm.side].run for arm in self._arms]
+        found, notes = instructions.compare(self._arms, runs, self._options, self._progress)
+        self._compared.update(found)
+        self._outcome.notes += notes
+
+    def _confirm(self):
+        if not self._arms.base.driver:
+            judge.flag_implausible(self._compared)
+        keys = [key for key in judge.offenders(self._compared) if key[1] != "instructions"]
+        if not keys:
+            return
+        names = list(dict.fromkeys(name for name, _ in keys))
+        blocks = planning.blocks_for(self._options.alpha, len(keys))
+        self._progress.say(f"{len(keys)} comparisons of {len(names)} rows look worse, or too good: "
+                           f"again on fresh data, {blocks} blocks")
+        self._progress.phase("confirmation", 2 * blocks)
+        self._turns.run(CONFIRM, blocks, names)
+        fresh = {key: one for key, one in self._collect(CONFIRM).items() if key in keys}
+        judge.judge(fresh, self._options.alpha, self._noise)
+        judge.confirm(self._compared, fresh)
+        self._outcome.looks.append({"look": "confirmation", "blocks": blocks,
+                                    "alpha": self._options.alpha, "comparisons": len(keys)})
+
+    def _offline(self):
+        measured = turns_of.paired_files(self._arms, self._options.force)
+        outcome = self._outcome
+        outcome.measured = measured
+        if not measured.blocks:
+            raise GateError("the files hold no repetitions")
+        runs = [measured.blocks[0].taken[arm.side].run for arm in self._arms]
+        outcome.notes += validity.check_alike(*runs, self._options.force)
+        self._check_first(runs[0])
+        found = judge.collect(measured.blocks, self._arms, self._policies)
+        if not found:
+            raise GateError("the files have no row in common")
+        judge.judge(found, self._options.alpha, self._noise)
+        judge.flag_implausible(found)
+        for one in found.values():
+            if one.suspicious:
+                one.reason = "implausibly good: does the new program still do its work?"
+        self._compared = found
+        outcome.looks.append({"look": FIRST, "blocks": len(measured.blocks),
+                              "alpha": self._options.alpha, "comparisons": len(found)})
+        names = [[row.name for row in run.rows if not row.price_only] for run in runs]
+        outcome.plan = planning.Plan(
+            [name for name in names[0] if name in names[1]], 0.0,
+            [name for name in names[0] if name not in names[1]],
+            [name for name in names[1] if name not in names[0]], [], len(measured.blocks),
+            len(measured.blocks))
+        outcome.notes.append(
+            "The repetitions of the files were paired in their order. Where they were not measured "
+            "in turns, load that changed between them looks like a change of the program. One "
+            "look, no confirmation.")
+
+    def _partial(self):
+        """What there is, undecided but for what an earlier look decided."""
+        if self._turns is None or not self._turns.measured.blocks:
+            return
+        if not self._compared:
+            self._compared = self._collect(FIRST)
+            judge.judge(self._compared, self._options.alpha, self._noise, settle=False)
+        for one in self._compared.values():
+            if one.verdict in (judge.REGRESSED, judge.IMPROVED) and one.confirmed is None:
+                one.verdict = judge.INCONCLUSIVE
+                one.reason = "ended before it was confirmed"
+
+    def _note_drift(self):
+        drifting = {}
+        for block in self._outcome.measured.blocks if self._outcome.measured else []:
+            for arm in self._arms:
+                for name, item in block.taken[arm.side].by_name(arm).items():
+                    drifting.setdefault(name, []).append(not item.measurement["steady"])
+        rows = [name for name, seen in drifting.items() if sum(seen) > MOST_DRIFTING * len(seen)]
+        if rows:
+            self._outcome.notes.append(
+                f"Throughput drifts within the window in most blocks of {len(rows)} rows "
+                f"({', '.join(rows[:3])}): raise --warmup or --duration behind --.")
+
+    def _note_calibration(self):
+        outcome = self._outcome
+        if self._calibration is None:
+            outcome.notes.append("No calibration of this host: margins alone decide. "
+                                 "aioscope gate --calibrate measures how far it strays.")
+            return
+        outcome.calibration = self._calibration.as_json()
+        lacking = {one.name for one in outcome.compared
+                   if one.noise is None and one.tier == judge.STATISTICAL}
+        if lacking:
+            mend = calibration.command(self._calibration.path)
+            outcome.notes.append(f"The calibration lacks {len(lacking)} rows, which margins alone "
+                                 f"decide; {mend} adds them.")
+
+    def _finish(self, today):
+        outcome = self._outcome
+        outcome.compared = list(self._compared.values())
+        outcome.elapsed_s = time.monotonic() - self._begun
+        if outcome.measured and outcome.measured.disturbed:
+            outcome.notes.append(f"{outcome.measured.disturbed} blocks were measured again because "
+                                 "the hypervisor took the CPU.")
+        self._note_drift()
+        self._note_calibration()
+        notes = waivers.apply(self._waivers, outcome.compared, today)
+        for note in notes:
+            self._progress.warn(note)
+        outcome.notes += notes
+        outcome.waivers = self._waivers
+        if self._options.keep and outcome.measured and not self._arms.offline:
+            keep(outcome.measured, self._arms, self._options.keep)
+
+
+def _merged(blocks, arm):
+    """Records of one result file that holds all blocks of the looks as repetitions."""
+    first = blocks[0].taken[arm.side]
+    header = json.loads(json.dumps(first.records[0]))
+    header["plan"]["repetitions"] = len(blocks)
+    index = {row.name: row.index for row in first.run.rows}
+    records = [header, *(record for record in first.records if record["record"] == "skipped")]
+    position = 0
+    for number, block in enumerate(blocks):
+        for record in block.taken[arm.side].records:
+            if record["record"] == "repetition":
+                records.append({**record, "row": index[record["name"]], "repetition": number,
+                                "position": position})
+                position += 1
+    records.append({"record": "end", "complete": True, "reason": "", "repetitions": position,
+                    "elapsed_ns": 0, "skipped": sum(r["record"] == "skipped" for r in records),
+                    "failed": 0})
+    return records
+
+
+def keep(measured, arms, directory):
+    """Writes base.jsonl and new.jsonl, which `aioscope report` reads. Raises OSError."""
+    if not measured.blocks:
+        return
+    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+    for arm in arms:
+        text = "".join(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+                       for record in _merged(measured.blocks, arm))
+        write(str(pathlib.Path(directory) / f"{arm.side}.jsonl"),
+              text.encode("utf-8", "surrogatepass"))
+
+

@@ -1,0 +1,181 @@
+"""Verdicts and exit codes of whole gates."""
+
+import json
+import xml.etree.ElementTree as xml
+
+import pytest
+from conftest import row, verdicts
+from reports.gate_file import load_gate
+
+
+def test_same_code_is_green(world):
+    record, said = world.pair()
+    assert record["verdict"] == "passed" and record["exit_code"] == 0 and record["complete"]
+    assert "regressed" not in verdicts(record) and "improved" not in verdicts(record)
+    assert row(record, "cpu")["verdict"] == "equivalent"
+    assert row(record, "acquisitions")["tier"] == 1
+    assert "gate: PASSED" in said
+
+
+def test_slower_is_red_and_confirmed(world):
+    record, said = world.pair(expect=1, effects={"cpu": 1.2})
+    one = row(record, "cpu")
+    assert one["verdict"] == "regressed" and one["confirmed"] is True
+    assert 1.15 < one["low"] < 1.2 < one["high"] < 1.25
+    assert len(one["blocks"]) == 12 and one["margin"] == 0.05
+    assert record["looks"][-1]["look"] == "confirmation"
+    assert row(record, "p50")["verdict"] == "equivalent"
+    assert "gate: REGRESSED" in said
+
+
+def test_faster_is_improved_and_green(world):
+    record, _ = world.pair(effects={"cpu": 0.8})
+    assert row(record, "cpu")["verdict"] == "improved"
+    assert row(record, "throughput")["verdict"] == "improved"
+    assert not row(record, "cpu")["suspicious"]
+
+
+def test_too_good_is_said_so(world):
+    record, said = world.pair(effects={"cpu": 0.1})
+    assert row(record, "cpu")["suspicious"]
+    assert "does the new program still do its work?" in said
+
+
+def test_noise_is_undecided_and_strict_says_so(world):
+    noisy = {"noise": 0.3, "base": {"noise": 0.3}}
+    record, _ = world.pair(**noisy)
+    assert row(record, "cpu")["verdict"] == "inconclusive"
+    assert row(record, "cpu")["least_detectable"] > 0.3
+    assert record["verdict"] == "passed" and "undecided" in record["reason"]
+    record, _ = world.pair(expect=3, more=["--strict"], **noisy)
+    assert record["verdict"] == "inconclusive"
+
+
+def test_one_count_is_found_amid_noise(world):
+    record, _ = world.pair(expect=1, noise=0.5, base={"noise": 0.5}, effects={"locks": 1.5})
+    one = row(record, "acquisitions")
+    assert one["verdict"] == "regressed" and one["tier"] == 1 and one["ratio"] == 1.5
+    assert one["low"] is None and one["confirmed"]
+    assert [r["key"] for r in record["rows"] if r["verdict"] == "regressed"] == ["acquisitions"]
+
+
+def test_a_count_that_varies_gets_an_interval(world):
+    one = row(world.pair()[0], "wakeups")
+    assert one["tier"] == 2 and "varies" in one["reason"]
+
+
+def test_a_red_that_does_not_come_again_is_undecided(world):
+    # 12 blocks of the first look are slower, and what is measured after them is not.
+    record, _ = world.pair(effects={"cpu": 1.3}, later={"at": 12, "effects": {}})
+    one = row(record, "cpu")
+    assert one["verdict"] == "inconclusive" and one["confirmed"] is False
+    assert "not again on fresh data" in one["reason"]
+
+
+def test_second_look_measures_only_what_is_undecided(world):
+    record, _ = world.pair(
+        noise=0.06, base={"noise": 0.06}, quick=False,
+        more=["--blocks", "12", "--max-blocks", "40", "--seed", "3", "--quiet",
+              "--metric", "cpu,acquisitions", "--no-instructions"])
+    assert [look["look"] for look in record["looks"]] == ["first", "second"]
+    assert [look["alpha"] for look in record["looks"]] == [0.025, 0.025]
+    assert {len(one["blocks"]) for one in record["rows"] if one["key"] == "cpu"} >= {40}
+    narrowed = [command for command in world.commands if "--only" in command]
+    assert len(narrowed) == 2 * 28
+    assert row(record, "acquisitions")["verdict"] == "equivalent"
+
+
+def test_arms_take_turns_and_begin_equally_often(world):
+    record, _ = world.pair()
+    firsts = [order.split()[0] for order in record["order"]]
+    assert len(firsts) == 12 and firsts.count("base") == 6
+    pairs = list(zip(firsts[::2], firsts[1::2]))
+    assert all(a != b for a, b in pairs) and len(set(pairs)) == 2
+    again, _ = world.pair()
+    assert again["order"] == record["order"] and again["seed"] == 7
+
+
+def test_both_arms_of_a_block_have_the_same_offsets(world):
+    world.pair()
+    seeds = [command[command.index("--seed") + 1] for command in world.commands
+             if "--seed" in command]
+    assert seeds[::2] == seeds[1::2] and len(set(seeds)) == 12
+
+
+def test_two_drivers_of_one_program(world):
+    program = world.program("p")
+    record, _ = world.gate("--base-driver", "libaio", "--new-driver", "kioctx@series", "--program",
+                           program)
+    assert record["rows"][0]["name"].startswith("kioctx@series against libaio/per-thread/")
+    assert not record["same_program"]
+    record, _ = world.gate("--base-driver", "libaio", "--new-driver", "libaio", "--program",
+                           program)
+    assert record["same_program"] and "Same program" in record["reason"]
+
+
+def test_rows_that_are_gone_fail(world):
+    gone = {"rows": ["libaio"], "base": {"rows": ["kioctx@series", "libaio"]}}
+    record, said = world.pair(expect=4, **gone)
+    assert record["verdict"] == "invalid" and "1 rows of the base are gone" in record["reason"]
+    assert "kioctx@series/per-thread" in said
+    record, _ = world.pair(expect=0, more=["--missing", "warn"], **gone)
+    assert len(record["missing_rows"]) == 1
+    record, _ = world.pair(rows=["libaio", "sync"], base={"rows": ["libaio"]})
+    assert len(record["new_rows"]) == 1 and any("nothing judges" in n for n in record["notes"])
+
+
+def test_outputs(world):
+    junit, markdown = world.directory / "g.xml", world.directory / "g.md"
+    kept = world.directory / "kept"
+    record, _ = world.pair(expect=1, effects={"cpu": 1.4},
+                           more=["--junit", junit, "--markdown", markdown, "--keep", kept])
+    assert load_gate(world.directory / "gate.json").record["verdict"] == "regressed"
+    suite = xml.parse(junit).getroot().find("testsuite")
+    failures = suite.findall("testcase/failure")
+    assert len(failures) == 4 == int(suite.get("failures"))
+    assert "of the base" in failures[0].text
+    text = markdown.read_text()
+    assert "REGRESSED" in text and len(text) < 60_000
+    from reports.load import load
+    from reports.validate import validate
+    run = validate(load(kept / "new.jsonl"))
+    assert not run.incomplete and len(run.repetitions) == len(record["order"]) * 2
+    assert list(world.directory.glob("*.partial")) == []
+
+
+def test_numbers_of_gate_json_are_numbers(world):
+    world.pair(more=["--blocks", "2", "--max-blocks", "2"])
+    text = (world.directory / "gate.json").read_text()
+    assert "NaN" not in text and "Infinity" not in text
+    one = row(json.loads(text), "cpu")
+    assert one["low"] is None and one["least_detectable"] is None
+    assert one["verdict"] == "inconclusive" and one["reason"] == "too few blocks"
+
+
+def test_dry_run_measures_nothing(world):
+    record, said = world.pair(more=["--dry-run"])
+    assert record is None and "12 blocks of both arms" in said
+    assert not any("-o" in command for command in world.commands)
+
+
+def test_time_budget(world):
+    _, said = world.pair(expect=2, more=["--time-budget", "1s"])
+    assert "the first look alone takes" in said
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--base", "a"], "nothing to compare"),
+    (["--base-driver", "a"], "go together"),
+    (["--base", "/x/nothing", "--new", "/x/nothing"], "no such program"),
+    (["--metric", "speed"], "no metric 'speed'"),
+    (["--margin", "cpu"], "METRIC=PERCENT"),
+    (["--", "-o", "x"], "-o behind -- is for the gate to say"),
+])
+def test_usage(world, arguments, message):
+    _, said = world.gate(*arguments, expect=2)
+    assert message in said
+
+
+def test_options_behind_the_dashes_are_for_the_program(world):
+    _, said = world.pair(expect=2, more=["--", "--nonsense"])
+    assert "base (" in said and "does not take these options: aioscope: unknown" in said
