@@ -4,12 +4,17 @@ import argparse
 import re
 import sys
 
-from . import folded, junit, markdown, speedscope
+from . import (bencher, benchfmt, chrome_trace, csv_table, folded, gbench,
+               github_action_benchmark, hgrm, junit, markdown, openmetrics, speedscope)
 
 # One module per format, each with SUMMARY (one line) and export(summary, rows) -> text. `summary`
 # is summarise's, `rows` are those of its rows that were chosen. What a file cannot give is a
 # NothingToExport, which names what is missing. A module with of_gate(gate) takes a gate.json too.
-EXPORTERS = {"junit": junit, "markdown": markdown, "folded": folded, "speedscope": speedscope}
+# With DIRECTED export takes `better` as well: lower or higher.
+EXPORTERS = {"gbench": gbench, "csv": csv_table, "junit": junit, "markdown": markdown,
+             "benchfmt": benchfmt, "github-action-benchmark": github_action_benchmark,
+             "bencher": bencher, "openmetrics": openmetrics, "speedscope": speedscope,
+             "folded": folded, "hgrm": hgrm, "chrome-trace": chrome_trace}
 
 EPILOG = """examples:
   aioscope export gate.json --to junit -o gate.xml
@@ -35,6 +40,8 @@ def _parser():
     parser.add_argument("--to", choices=sorted(EXPORTERS), required=True, help="the format")
     parser.add_argument("--row", metavar="REGEX", default="",
                         help="only rows whose name matches")
+    parser.add_argument("--better", choices=("lower", "higher"),
+                        help="which measures, for github-action-benchmark (default: lower)")
     parser.add_argument("-o", "--output", metavar="FILE", default="-",
                         help="instead of standard output")
     return parser
@@ -66,7 +73,10 @@ def _of_result(options, wanted):
     if not rows:
         names = "\n  ".join(row.row.name for row in known)
         raise NothingToExport(f"no row matches {options.row!r}; the rows are\n  {names}")
-    return EXPORTERS[options.to].export(summary, rows)
+    module = EXPORTERS[options.to]
+    if hasattr(module, "DIRECTED"):
+        return module.export(summary, rows, options.better or "lower")
+    return module.export(summary, rows)
 
 
 def main(arguments):
@@ -80,6 +90,8 @@ def main(arguments):
         wanted = re.compile(options.row)
     except re.error as error:
         parser.error(f"--row: {error}")
+    if options.better and not hasattr(EXPORTERS[options.to], "DIRECTED"):
+        parser.error(f"--better has no meaning for {options.to}")
     try:
         gate = is_gate(options.result)
         text = _of_gate(options) if gate else _of_result(options, wanted)
