@@ -4,7 +4,7 @@ import json
 import xml.etree.ElementTree as xml
 
 import pytest
-from conftest import row, verdicts
+from gate_world import row, verdicts
 from reports.gate_file import load_gate
 
 
