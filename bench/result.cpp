@@ -125,6 +125,7 @@ Json lock_waits_json(const std::optional<LockWaits>& waits) {
           {"operations", waits->operations},
           {"events", waits->events},
           {"unfinished", waits->unfinished},
+          {"recording_ns", waits->recording_ns},
           {"sites", std::move(sites)}};
 }
 

@@ -70,6 +70,7 @@ std::optional<LockWaits> sum_of_waits(const RowSummary& row,
     sum->events += waits->events;
     sum->lost += waits->lost;
     sum->unfinished += waits->unfinished;
+    sum->recording_ns += waits->recording_ns;
     for (const WaitSite& site : waits->sites) {
       SiteOfRepetitions& to = sites[{site.site, site.kind}];
       to.sum.contended += site.contended;

@@ -118,6 +118,7 @@ Measurement sample_measurement() {
                              .operations = 40'000,
                              .events = 520,
                              .unfinished = 1,
+                             .recording_ns = 2'100,
                              .sites = {{.site = "aio_complete",
                                         .layer = "aio lock wait",
                                         .kind = "spin",

@@ -61,7 +61,13 @@ class LockObserver {
   std::thread thread_;
 };
 
-// The sites of `log` by name and kind, the longest waits in all first.
+// What recording its begin has made each wait of a site longer, in the order of log.sites(). The
+// kernel writes the record, with its stack, between the time stamp and the wait: about 2 us, many
+// times a spin lock's wait. The shortest of many waits is taken to have been nothing else, if it is
+// that short; elsewhere the shortest of all waits.
+std::vector<std::uint64_t> recording_costs_ns(const WaitLog& log);
+
+// The sites of `log` by name and kind, the longest waits in all first; without recording_costs_ns.
 std::vector<WaitSite> wait_sites(const WaitLog& log, WaitKind kind, const WaitSiteNamer& name);
 
 }  // namespace aioscope

@@ -14,7 +14,7 @@ struct WaitSite {
   std::string layer;                  // of the profile's, that waiting here belongs to
   std::string kind;                   // "spin", "mutex", ..., "futex"
   std::uint64_t contended = 0;        // waits begun
-  std::uint64_t wait_ns = 0;          // of those that ended
+  std::uint64_t wait_ns = 0;          // of those that ended, without recording_ns
   std::optional<double> wait_ns_p50;  // nullopt: too few waits to say
   std::optional<double> wait_ns_p99;
   std::optional<std::uint64_t> wait_ns_max;  // nullopt: none ended
@@ -28,7 +28,9 @@ struct LockWaits {
   std::uint64_t events = 0;      // begins that the kernel counted, lost ones included
   std::uint64_t lost = 0;        // begins and ends that found the ring full
   std::uint64_t unfinished = 0;  // waits that had not ended when the window did
-  std::vector<WaitSite> sites;   // the longest waits in all first
+  // What recording the begins has made the waits longer; see recording_costs_ns().
+  std::uint64_t recording_ns = 0;
+  std::vector<WaitSite> sites;  // the longest waits in all first
 
   bool traced() const { return !source.empty(); }
   std::uint64_t contended() const;

@@ -70,22 +70,24 @@ void ProfileMeasurement::move_unseen_waits(LayerId from, LayerId to, double wait
 std::uint32_t Attribution::frame_of(std::uint64_t address, bool kernel) {
   const auto [at, is_new] = by_address_.try_emplace(address, 0);
   if (!is_new) return at->second;
-  const Symbol& symbol = kernel ? symbols_.kernel(address) : symbols_.user(address);
-  const auto [named, is_new_name] = by_name_.try_emplace(
-      {symbol.object + ' ' + symbol.name, kernel}, std::uint32_t(frames_.size()));
-  at->second = named->second;
-  if (is_new_name) {
-    const std::string plain =
-        kernel ? std::string(without_suffix(symbol.name)) : short_name(symbol.name);
-    const LayerFrame frame{kernel, symbol.name, plain, base_name(symbol.object)};
-    frames_.push_back({label_of(plain, symbol.object, kernel), {rules_.match(frame), kernel}});
-  }
+  return at->second =
+             frame_of({kernel ? symbols_.kernel(address) : symbols_.user(address), kernel});
+}
+
+std::uint32_t Attribution::frame_of(const NamedFrame& named) {
+  const auto& [symbol, kernel] = named;
+  const auto [at, is_new] = by_name_.try_emplace({symbol.object + ' ' + symbol.name, kernel},
+                                                 std::uint32_t(frames_.size()));
+  if (!is_new) return at->second;
+  const std::string plain =
+      kernel ? std::string(without_suffix(symbol.name)) : short_name(symbol.name);
+  const LayerFrame frame{kernel, symbol.name, plain, base_name(symbol.object)};
+  frames_.push_back({label_of(plain, symbol.object, kernel), {rules_.match(frame), kernel}});
   return at->second;
 }
 
 Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
-  NamedStack stack;
-  std::vector<LayerRules::MatchedFrame> matched;
+  std::vector<std::uint32_t> frames;
   bool kernel = false;
   bool known_space = false;
   for (const std::uint64_t address : raw) {
@@ -97,12 +99,22 @@ Attribution::NamedStack Attribution::name(std::span<const std::uint64_t> raw) {
     }
     if (!known_space || address == 0) continue;
     // A caller's address is where it goes on, which may be behind its end: a byte back is the call.
-    const bool sampled = stack.frames.empty();
-    const std::uint32_t frame = frame_of(sampled ? address : address - 1, kernel);
-    if (sampled) stack.in_kernel = kernel;
-    stack.frames.push_back(frame);
-    matched.push_back(frames_[frame].matched);
+    frames.push_back(frame_of(frames.empty() ? address : address - 1, kernel));
   }
+  return stack_of(std::move(frames));
+}
+
+Attribution::NamedStack Attribution::name(std::span<const NamedFrame> named) {
+  std::vector<std::uint32_t> frames;
+  for (const NamedFrame& frame : named) frames.push_back(frame_of(frame));
+  return stack_of(std::move(frames));
+}
+
+Attribution::NamedStack Attribution::stack_of(std::vector<std::uint32_t> frames) const {
+  NamedStack stack{.frames = std::move(frames)};
+  std::vector<LayerRules::MatchedFrame> matched;
+  for (const std::uint32_t frame : stack.frames) matched.push_back(frames_[frame].matched);
+  stack.in_kernel = !matched.empty() && matched[0].kernel;
   stack.layer = rules_.layer_of(matched);
   stack.wait = LayerRules::wait_of(matched);
   return stack;

@@ -36,6 +36,12 @@ class Attribution {
     auto operator<=>(const NamedStack&) const = default;
   };
   NamedStack name(std::span<const std::uint64_t> raw);
+  // Of a stack of another tool, whose functions have names already.
+  struct NamedFrame {
+    Symbol symbol;
+    bool kernel = false;
+  };
+  NamedStack name(std::span<const NamedFrame> named);
   const std::string& label(std::uint32_t frame) const { return frames_[frame].label; }
   // The function that waits with this stack for a lock: the first that is no lock's own function,
   // by the rules, nor the C library's way into the kernel. Without the suffix of the kernel's.
@@ -48,6 +54,8 @@ class Attribution {
     LayerRules::MatchedFrame matched;
   };
   std::uint32_t frame_of(std::uint64_t address, bool kernel);
+  std::uint32_t frame_of(const NamedFrame& named);
+  NamedStack stack_of(std::vector<std::uint32_t> frames) const;
 
   const LayerRules rules_;
   Symbols symbols_;

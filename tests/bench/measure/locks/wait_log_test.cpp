@@ -112,8 +112,8 @@ TEST(WaitSites, AreMergedByNameAndKindLongestFirst) {
     log.begin(0, 0, 7, flags, stack);
     log.end(0, length_ns, 7);
   };
-  for (int i = 0; i < 30; ++i) wait(kSpin, kStackA, 10);
-  for (int i = 0; i < 30; ++i) wait(kSpin, kStackB, 10);
+  for (int i = 0; i < 14; ++i) wait(kSpin, kStackA, 10);
+  for (int i = 0; i < 14; ++i) wait(kSpin, kStackB, 10);
   wait(kMutex, kStackA, 5'000);
   const auto sites = wait_sites(log, WaitKind::kKernelLocks, [](std::span<const std::uint64_t>) {
     return NamedSite{"aio_complete", "aio lock wait"};
@@ -125,10 +125,43 @@ TEST(WaitSites, AreMergedByNameAndKindLongestFirst) {
   EXPECT_EQ(sites[1].site, "aio_complete");
   EXPECT_EQ(sites[1].layer, "aio lock wait");
   EXPECT_EQ(sites[1].kind, "spin");
-  EXPECT_EQ(sites[1].contended, 60u);
-  EXPECT_EQ(sites[1].wait_ns, 600u);
+  EXPECT_EQ(sites[1].contended, 28u);
+  EXPECT_EQ(sites[1].wait_ns, 280u);
   EXPECT_EQ(sites[1].wait_ns_p50, 10);
   EXPECT_FALSE(sites[1].wait_ns_p99.has_value());
+}
+
+void wait_often(WaitLog& log, std::span<const std::uint64_t> stack, int times,
+                std::int64_t first_ns) {
+  for (int i = 0; i < times; ++i) {
+    log.begin(0, 0, 7, kSpin, stack);
+    log.end(0, first_ns + i, 7);
+  }
+}
+
+TEST(RecordingCosts, AreTheShortestOfManyWaits) {
+  WaitLog log(1);
+  wait_often(log, kStackA, 100, 2'100);  // to 2'199
+  wait_often(log, kStackB, 5, 3'000);    // too few to tell: as those of the other
+  EXPECT_EQ(recording_costs_ns(log), (std::vector<std::uint64_t>{2'100, 2'100}));
+  const auto sites =
+      wait_sites(log, WaitKind::kKernelLocks, [](std::span<const std::uint64_t> stack) {
+        return NamedSite{stack[2] == 3 ? "a" : "b", ""};
+      });
+  ASSERT_EQ(sites.size(), 2u);
+  EXPECT_EQ(sites[0].site, "a");
+  EXPECT_EQ(sites[0].wait_ns, 99u * 100 / 2);
+  EXPECT_EQ(sites[0].wait_ns_max, 99u);
+  EXPECT_NEAR(sites[0].wait_ns_p50.value(), 50, 35);  // buckets of 32 ns
+  EXPECT_EQ(sites[1].wait_ns, 5u * 902);
+}
+
+TEST(RecordingCosts, AreNotLongWaits) {
+  WaitLog log(1);
+  wait_often(log, kStackA, 100, 1'000'000);  // of a mutex that is held for long
+  EXPECT_EQ(recording_costs_ns(log), std::vector<std::uint64_t>{0});
+  wait_often(log, kStackB, 30, 500);
+  EXPECT_EQ(recording_costs_ns(log), (std::vector<std::uint64_t>{500, 500}));
 }
 
 }  // namespace
