@@ -5,8 +5,10 @@ A test writes a script of two lines that calls main(SETTINGS). Settings, all opt
   noise      sigma of the lognormal noise of times and rates (default 0.01)
   salt       of the noise, so that two arms differ
   rows       names of drivers, one row each (default kioctx@series, libaio)
-  fault      crash, hang, rubbish, silent, exit, failed, nothing, lost, debug, other-host, half
+  fault      crash, hang, sleep, rubbish, silent, exit, failed, nothing, lost, debug, other-host,
+             half
   at         the measuring run from which on the fault is there (default 0, the first)
+  deaf       whether --inject does nothing
   later      settings that hold from the measuring run `at` of theirs on
 """
 
@@ -38,9 +40,20 @@ def _rows(settings, arguments):
     return rows
 
 
-def _injected(arguments):
+def _injected(settings, arguments):
+    if settings.get("deaf"):
+        return {}
     kind, _, size = _value(arguments, "--inject", "").partition("=")
     return {kind: float(size.removesuffix("ns"))} if kind else {}
+
+
+def _latency(typical_ns):
+    """1200 samples of few values, one in sixty of them twice as long."""
+    buckets = {}
+    for factor, count in ((0.8, 300), (0.9, 300), (1, 300), (1.1, 280), (2, 20)):
+        low = str(synthetic.bucket_low_ns(int(typical_ns * factor)))
+        buckets[low] = buckets.get(low, 0) + count
+    return {"count": 1200, "max_ns": 2.1 * typical_ns, "buckets": buckets}
 
 
 def _measurement(settings, injected, rng, driver):
@@ -50,12 +63,13 @@ def _measurement(settings, injected, rng, driver):
         return value * effects.get(name, 1) * rng.lognormvariate(0, noise)
 
     cpu = noisy(300, "cpu") + injected.get("delay", 0)
-    latency = [int(noisy(20000, "latency") * rng.lognormvariate(0, 0.3)) for _ in range(1200)]
+    latency_ns = noisy(20000, "latency")
     locks = 2 * effects.get("locks", 1) + injected.get("lock", 0)
     calls = 1 / 16 * effects.get("calls", 1) + injected.get("syscall", 0) / 16
-    found = synthetic.measurement(noisy(3e6, "rate") * 300 / cpu, cpu, 0.0, latency,
+    found = synthetic.measurement(noisy(3e6, "rate") * 300 / cpu, cpu, 0.0,
                                   system_calls_per_op=calls, operations=WINDOW_OPS,
                                   submitted=WINDOW_OPS, completed=WINDOW_OPS)
+    found["latency"] = _latency(latency_ns)
     found["thread"] = [{"role": "submitter", "operations": WINDOW_OPS,
                         "driver_system_calls": round(calls * WINDOW_OPS)}]
     if driver.startswith("kioctx"):
@@ -70,8 +84,9 @@ def _measurement(settings, injected, rng, driver):
 def _fault_before(fault, path):
     if fault == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
-    if fault == "hang":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if fault in ("hang", "sleep"):
+        if fault == "hang":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(100)
     if fault == "rubbish":
         path.write_bytes(b"\x00\xff{{{ rubbish\n" * 3)
@@ -87,9 +102,9 @@ def _number(script):
     return number
 
 
-def _records(settings, arguments, fault):
+def _records(settings, arguments, fault, number):
     rows = _rows(settings, arguments)
-    rng = random.Random(f"{_value(arguments, '--seed')} {settings.get('salt', '')}")
+    rng = random.Random(f"{_value(arguments, '--seed')} {settings.get('salt', '')} {number}")
     header = synthetic.header(rows)
     header["host"].update(fingerprint="other" if fault == "other-host" else "this",
                           kernel=settings.get("kernel", header["host"]["kernel"]))
@@ -103,7 +118,8 @@ def _records(settings, arguments, fault):
             yield {"record": "failed", "row": row["row"], "name": row["name"], "repetition": 0,
                    "kind": "invalid", "message": "block 3 has other bytes than were written"}
             continue
-        measurement = _measurement(settings, _injected(arguments), rng, row["config"]["driver"])
+        measurement = _measurement(settings, _injected(settings, arguments), rng,
+                                   row["config"]["driver"])
         if fault == "lost":
             measurement["completed"] -= 1
         yield synthetic.repetition(row["row"], 0, row["row"], measurement, row["name"])
@@ -134,7 +150,7 @@ def answer(settings, script, arguments):
         return 0, "", ""
     _fault_before(fault, path)
     path.write_text("".join(json.dumps(record) + "\n"
-                            for record in _records(settings, arguments, fault)))
+                            for record in _records(settings, arguments, fault, number)))
     return (4 if fault == "failed" else 0), "", ""
 
 

@@ -41,6 +41,7 @@ class World:
                                       settings=settings))
         path.chmod(0o755)
         self._settings[str(path)] = settings
+        (self.directory / f"{name}.count").unlink(missing_ok=True)
         return str(path)
 
     def start(self, command, timeout_s, standard_output=None):
@@ -57,14 +58,15 @@ class World:
     def command(self, *arguments):
         return ["/usr/bin/python3", str(ROOT / "gate"), "gate", *map(str, arguments)]
 
-    def gate(self, *arguments, expect=0, quick=True):
-        """(gate.json or None, standard output and error)"""
+    def gate(self, *arguments, expect=0, quick=True, processes=False):
+        """(gate.json or None, standard output and error with single spaces)"""
         from gate.__main__ import main
         output = self.directory / "gate.json"
         output.unlink(missing_ok=True)
         self.commands = []
         with self._patch.context() as patch:
-            patch.setattr("gate.child.start", self.start)
+            if not processes:
+                patch.setattr("gate.child.start", self.start)
             patch.chdir(self.directory)
             try:
                 code = main([*(QUICK if quick else []), "-o", str(output), *map(str, arguments)])
@@ -73,14 +75,15 @@ class World:
             finally:
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, self._handlers[number])
-        said = "".join(self._captured.readouterr())
+        said = " ".join("".join(self._captured.readouterr()).split())
         assert code == expect, (code, said)
         return json.loads(output.read_text()) if output.exists() else None, said
 
-    def pair(self, expect=0, more=(), quick=True, base=None, **new):
+    def pair(self, expect=0, more=(), quick=True, processes=False, base=None, **new):
         """The gate on a base without effects and a new program with `new`."""
         return self.gate("--base", self.program("old", **(base or {})), "--new",
-                         self.program("now", **new), *more, expect=expect, quick=quick)
+                         self.program("now", **new), *more, expect=expect, quick=quick,
+                         processes=processes)
 
 
 def row(record, key, name="kioctx"):
