@@ -90,7 +90,7 @@ def collect(blocks, arms, policies):
     for block in blocks:
         sides = [block.taken[arm.side].by_name(arm) for arm in arms]
         rows = {arm.key(row.name): row for arm in arms for row in block.taken[arm.side].run.rows}
-        for key in sides[0].keys() & sides[1].keys():
+        for key in [key for key in sides[0] if key in sides[1]]:
             items = [side[key] for side in sides]
             for policy in policies:
                 if not _says_something(policy, rows[key]):
@@ -121,7 +121,9 @@ def judge_exact(one):
     """Gives a count its verdict."""
     one.tier, one.low, one.high, one.level = EXACT, None, None, None
     change = one.new - one.base
-    one.ratio = one.new / one.base if one.base > 0 and one.new > 0 else None
+    # A ratio of two counts that are next to none says nothing.
+    one.ratio = one.new / one.base if one.base > 0 and one.new > 0 and max(
+        one.base, one.new) > RARE_PER_OP else None
     one.least_detectable = max(EXACT_MARGIN, RARE_PER_OP / one.base) if one.base > 0 else None
     if abs(change) <= max(EXACT_MARGIN * abs(one.base), RARE_PER_OP):
         one.verdict = EQUIVALENT
