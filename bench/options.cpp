@@ -29,6 +29,7 @@ constexpr PythonCommand kPythonCommands[] = {
     {"history", "Keep results of many runs, and find where they changed"},
     {"explain", "Say where the nanoseconds of one row's operations go"},
     {"export", "Write a result file in the format of another tool"},
+    {"import", "Make a result file of what fio or Google Benchmark measured"},
 };
 
 constexpr const char* kExamples =

@@ -1,4 +1,4 @@
-"""The commands of aioscope that read result files: report, explain, export."""
+"""The commands of aioscope that read result files, and import, which makes them."""
 
 import argparse
 import importlib
@@ -26,7 +26,7 @@ exit codes: 0 done, 2 usage, 4 a file is no result file or has nothing to draw, 
 """
 # Commands besides `report`, by the module that has their main(arguments) -> exit code.
 COMMANDS = {"compare": ".compare", "explain": ".explain", "export": ".export",
-            "history": ".history"}
+            "history": ".history", "import": ".importer"}
 FIGURES = ("throughput", "scaling", "depth", "series", "cpu", "layers", "off_cpu", "locks",
            "latency", "order", "fairness", "counters")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from . import units
 from .sheet import SEPARATOR
 from .style import KNOWN, driver_styles
+from .summarise import imported
 
 MOST_PANELS = 12
 MOST_CELLS = 6  # of a panel
@@ -70,6 +71,8 @@ def parameters(config):
 
 
 def _build(run):
+    if imported(run):
+        return f"{imported(run)}, imported"
     tool = run.header["tool"]
     commit = tool.get("commit") or "unknown commit"
     commit = f" ({commit}, modified)" if tool.get("dirty") else f" ({commit})"

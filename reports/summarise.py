@@ -200,8 +200,8 @@ def _summarise_row(row, repetitions):
     summary.latency_mode = measurements[0]["latency_mode"]
     summary.setup = measurements[0]["setup"]
     summary.oversubscribed = any(field_values("oversubscribed"))
-    unsteady = sum(not steady for steady in field_values("steady"))
-    summary.unsteady = 2 * unsteady >= len(measurements)
+    unsteady = sum(steady is False for steady in field_values("steady"))
+    summary.unsteady = unsteady > 0 and 2 * unsteady >= len(measurements)
     summary.warnings = list(dict.fromkeys(w for m in measurements for w in m["warnings"]))
     return summary
 
@@ -249,11 +249,22 @@ def _some(names, most=4):
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def imported(run):
+    """The tool that measured a run which was imported, with its version; empty for our own."""
+    if not isinstance(run.header.get("imported"), dict):
+        return ""
+    tool = run.header["tool"]
+    return " ".join(filter(None, (str(tool.get("name") or "another tool"), tool["version"])))
+
+
 def _warn_of_run(run, rows):
     tool = run.header["tool"]
     if run.incomplete:
         yield "incomplete", f"This file is incomplete: {run.incomplete}."
-    if tool["sanitizers"] or tool["build_type"] != "Release":
+    if imported(run):
+        yield "imported", (f"{imported(run)} measured this, and it was imported: what that tool "
+                           "does not say is missing below, and it measures in its own way.")
+    elif tool["sanitizers"] or tool["build_type"] != "Release":
         sanitizers = f" with sanitizers ({tool['sanitizers']})" if tool["sanitizers"] else ""
         yield "build", (f"This is a {tool['build_type'] or 'nameless'} build{sanitizers}: its "
                         "numbers say nothing about speed. Build the preset release.")

@@ -46,7 +46,8 @@ class Run:
 
 HEADER = {"tool": mapping, "host": mapping, "plan": mapping, "command": texts}
 TOOL = {"version": text, "build_type": text, "sanitizers": text}
-PLAN = {"repetitions": integer, "warmup_ns": integer, "window_ns": integer, "rows": array}
+PLAN = {"repetitions": integer, "warmup_ns": optional(integer),
+        "window_ns": optional(integer), "rows": array}
 ROW = {"row": integer, "name": text, "config": mapping, "price_only": flag,
        "price_row": optional(integer), "command": text}
 CONFIG = {"driver": text, "workload": text, "target": text, "target_label": text,
@@ -55,10 +56,11 @@ CONFIG = {"driver": text, "workload": text, "target": text, "target_label": text
           "operation": text, "read_percent": quantity, "pattern": text, "buffered": flag,
           "verify": flag, "rate_per_s": quantity, "arrival": text, "latency": text}
 REPETITION = {"row": integer, "repetition": integer, "position": integer, "measurement": mapping}
-MEASUREMENT = {"setup": text, "oversubscribed": flag, "start_realtime_ns": integer,
+MEASUREMENT = {"setup": text, "oversubscribed": optional(flag),
+               "start_realtime_ns": optional(integer),
                "window_ns": integer, "operations": integer, "operations_per_s": quantity,
                "slice_ns": integer, "slices_ops_per_s": quantities, "drift": number,
-               "steady": flag, "fairness_jain": quantity, "latency_mode": text,
+               "steady": optional(flag), "fairness_jain": quantity, "latency_mode": text,
                "latency": mapping, "cpu_user_ns_per_op": quantity,
                "cpu_system_ns_per_op": quantity, "context_switches_per_op": quantity,
                "system_calls_per_op": quantity, "system_calls_source": text, "warnings": texts}

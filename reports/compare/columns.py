@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .. import environment
+from .. import environment, units
 from ..comparison import DECISIVE
 
 # Follow from other keys of a row, or say them again.
@@ -64,8 +64,8 @@ def _differences(summaries):
     fields = [environment.of_run(summary.run) for summary in summaries]
     for one, summary in zip(fields, summaries):
         plan = summary.run.header["plan"]
-        one["Window"] = f"{plan['window_ns'] / 1e6:g} ms"
-        one["Warm-up"] = f"{plan['warmup_ns'] / 1e6:g} ms"
+        one["Window"] = units.time(plan["window_ns"])
+        one["Warm-up"] = units.time(plan["warmup_ns"])
         one["Repetitions"] = str(plan["repetitions"])
     labels = dict.fromkeys(label for one in fields for label in one)
     found = []

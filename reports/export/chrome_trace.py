@@ -70,22 +70,23 @@ def _repetition(process, item, start_ns):
 
 def export(_, rows):
     """Clocks count from the first repetition."""
-    rows = [row for row in rows if row.measured]
-    if not rows:
-        raise NothingToExport("no row was measured")
-    start_ns = min(item.measurement["start_realtime_ns"]
-                   for row in rows for item in row.repetitions)
+    timed = [(row, [item for item in row.repetitions
+                    if item.measurement["start_realtime_ns"] is not None]) for row in rows]
+    timed = [(row, items) for row, items in timed if items]
+    if not timed:
+        raise NothingToExport("no row was measured, or the file does not say when")
+    start_ns = min(item.measurement["start_realtime_ns"] for _, items in timed for item in items)
     events = []
-    for row in rows:
+    for row, items in timed:
         process = row.row.index + 1
         names = {0: "repetitions"}
-        for item in row.repetitions:
+        for item in items:
             names.update((number, name) for number, (name, _)
                          in enumerate(_thread_names(item.measurement), 1))
         events.append(_metadata(process, 0, "process_name", row.row.name))
         events += [_metadata(process, number, "thread_name", name)
                    for number, name in names.items()]
-        for item in row.repetitions:
+        for item in items:
             events += _repetition(process, item, start_ns)
     return json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}, ensure_ascii=False,
                       allow_nan=False) + "\n"

@@ -19,6 +19,8 @@ def _slices(row, start_ns):
     """[(seconds, of the median)] of each repetition."""
     for item in row.repetitions:
         m = item.measurement
+        if m["start_realtime_ns"] is None:
+            continue
         first_s = (m["start_realtime_ns"] - start_ns) / 1e9
         slices = [(first_s + (i + 0.5) * m["slice_ns"] / 1e9,
                    min(value / row.operations_per_s, FARTHEST))
@@ -56,7 +58,10 @@ def draw(summary):
     panels, left_out = with_rows(overview(summary), lambda row: row.operations_per_s)
     if not panels:
         return NOTHING
-    measurements = [item.measurement for item in summary.run.repetitions]
+    measurements = [item.measurement for item in summary.run.repetitions
+                    if item.measurement["start_realtime_ns"] is not None]
+    if not measurements:
+        return "the file does not say when its repetitions began"
     start_ns = min(m["start_realtime_ns"] for m in measurements)
     until_s = max(m["start_realtime_ns"] + m["window_ns"] - start_ns for m in measurements) / 1e9
     look = styles(summary)
