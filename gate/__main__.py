@@ -89,7 +89,7 @@ def main(arguments):
     try:
         return _run(options, progress)
     except Interrupted:
-        progress.warn("interrupted before anything was measured")
+        progress.warn("interrupted; nothing is kept")
         return EXIT_INTERRUPTED
     except GateError as error:
         progress.warn(str(error))

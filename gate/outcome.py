@@ -11,6 +11,10 @@ PASSED = "passed"
 INTERRUPTED = "interrupted"
 
 
+def _count(found, thing):
+    return f"{len(found)} {thing}{' is' if len(found) == 1 else 's are'}"
+
+
 @dataclass
 class Outcome:
     """Everything that the outputs say."""
@@ -78,14 +82,14 @@ class Outcome:
             done = len(self.measured.blocks) if self.measured else 0
             parts.append(f"Interrupted after {done} blocks; nothing was decided after that.")
         if self.gone:
-            parts.append(f"{len(self.gone)} rows of the base are gone, among them {self.gone[0]} "
-                         "(--missing warn lets that through).")
+            parts.append(f"Gone: {_count(self.gone, 'row')} of the base alone, such as "
+                         f"{self.gone[0]} (--missing warn lets that through).")
         waived = [one for one in self.with_verdict(REGRESSED) if one.waiver]
         if waived:
-            parts.append(f"{len(waived)} of the regressions are waived.")
+            parts.append(f"{_count(waived, 'regression')} waived.")
         if self.arms.same_program and not self.problem:
             parts.append("Same program: no change of code is possible.")
         if self.undecided and not self.interrupted:
-            parts.append(f"{len(self.undecided)} comparisons are undecided, which is not the same "
+            parts.append(f"{_count(self.undecided, 'comparison')} undecided, which is not the same "
                          "as no change.")
         return " ".join(parts)

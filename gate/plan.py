@@ -110,6 +110,9 @@ def make(options, arms: Arms):
     arguments = run_arguments(options)
     asked = [of_each(arm, lambda arm=arm: _ask(arm, arguments)) for arm in arms]
     keys = [[arm.key(name) for name in names] for arm, (names, _, _) in zip(arms, asked)]
+    for arm, of_arm in zip(arms, keys):
+        if len(set(of_arm)) < len(of_arm):
+            raise UsageError(f"{arm.name} is several drivers; an arm is one, such as kioctx@series")
     both = [key for key in keys[0] if key in set(keys[1])]
     skipped = {f"{arm.key(name)} is skipped by {arm.name}: {why}"
                for arm, (_, left_out, _) in zip(arms, asked) for name, why in left_out.items()}

@@ -116,7 +116,7 @@ def test_two_drivers_of_one_program(world):
 def test_rows_that_are_gone_fail(world):
     gone = {"rows": ["libaio"], "base": {"rows": ["kioctx@series", "libaio"]}}
     record, said = world.pair(expect=4, **gone)
-    assert record["verdict"] == "invalid" and "1 rows of the base are gone" in record["reason"]
+    assert record["verdict"] == "invalid" and "Gone: 1 row is of the base alone" in record["reason"]
     assert "kioctx@series/per-thread" in said
     record, _ = world.pair(expect=0, more=["--missing", "warn"], **gone)
     assert len(record["missing_rows"]) == 1
@@ -161,6 +161,12 @@ def test_dry_run_measures_nothing(world):
 def test_time_budget(world):
     _, said = world.pair(expect=2, more=["--time-budget", "1s"])
     assert "the first look alone takes" in said
+
+
+def test_an_arm_is_one_driver(world):
+    twice = world.program("p", rows=["libaio", "libaio"])
+    _, said = world.gate("--base", twice, "--new", twice, expect=2)
+    assert "is several drivers" in said
 
 
 @pytest.mark.parametrize("arguments, message", [
