@@ -48,20 +48,25 @@ def _text(key, value):
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _flat(group, fields):
+def _flat(group, fields, tool="aioscope"):
     for key, value in fields.items():
         if isinstance(value, dict):
             for name, inner in value.items():
                 yield f"{_label(key)} {name}", _text(name, inner)
         elif (group, key) != ("tool", "name"):
             # The host's name is "Name"; the tool's fields say what they belong to.
-            yield _label(key) if group == "host" else f"aioscope {_label(key).lower()}", _text(
+            yield _label(key) if group == "host" else f"{tool} {_label(key).lower()}", _text(
                 key, value)
 
 
 def of_run(run):
     """{label: text} of one run, in the order of its header."""
-    fields = dict(_flat("tool", run.header["tool"]))
+    tool = run.header["tool"]
+    if isinstance(run.header.get("imported"), dict):
+        known = {key: value for key, value in tool.items() if value not in ("", None)}
+        fields = dict(_flat("tool", known, str(tool.get("name") or "another tool")))
+    else:
+        fields = dict(_flat("tool", tool))
     fields.update(_flat("host", run.header["host"]))
     for target in run.header.get("targets") or []:
         if isinstance(target, dict):

@@ -87,9 +87,19 @@ def _host(run):
             f"{host.get('cpus_usable', '?')} CPUs usable")
 
 
+def _imported_parts(run):
+    """Of another tool's run only what it says."""
+    name, window_ns = run.header["host"].get("name"), run.header["plan"]["window_ns"]
+    repetitions = run.header["plan"]["repetitions"]
+    return [_build(run), *([str(name)] if name else []), f"{repetitions} repetitions"
+            + (f" of {units.time(window_ns)}" if window_ns else "")]
+
+
 def run_parameters(run):
     """The run in one line."""
     host, plan = run.header["host"], run.header["plan"]
+    if imported(run):
+        return f" {SEPARATOR} ".join(_imported_parts(run))
     parts = [_build(run), _host(run) + (", virtual machine" if host.get("virtual_machine") else ""),
              f"Linux {host.get('kernel') or '?'}",
              f"{plan['repetitions']} repetitions of {units.time(plan['window_ns'])} after "
@@ -103,6 +113,8 @@ def run_parameters(run):
 def footer(run):
     """The same, shorter: the line below every figure."""
     host, plan = run.header["host"], run.header["plan"]
+    if imported(run):
+        return units.shorten(f" {SEPARATOR} ".join(_imported_parts(run)), 140)
     parts = [_build(run), units.shorten(_host(run), 60),
              f"Linux {units.shorten(str(host.get('kernel') or '?'), 30)}",
              f"{plan['repetitions']} \u00d7 {units.time(plan['window_ns'])}",

@@ -16,7 +16,7 @@ EPILOG = """examples:
   aioscope import first.json second.json third.json -o fio.jsonl    three repetitions
   aioscope report ours.jsonl fio.jsonl -o both.html
 
-What the other tool does not say is null, or 0 in the shape of a row, and 'n/a' in a report.
+What the other tool does not say is null, or 0 in the shape of a row, and a dash in a report.
 
 exit codes: 0 done, 2 usage, 4 a file is not of that format, 5 input or output
 """

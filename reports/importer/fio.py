@@ -61,11 +61,6 @@ def _target(options, jobname):
     return f"file:{path}", f"file:{pathlib.PurePosixPath(path).name or path}"
 
 
-def _rate(options):
-    """Operations per second of a job that is held to them; 0 for none."""
-    return float(_count(options, "rate_iops", 0))
-
-
 def _config(jobs, options, done):
     """`done`: {direction: operations}."""
     rw = _option(options, "rw", _option(options, "readwrite", "read"))
@@ -82,7 +77,7 @@ def _config(jobs, options, done):
         read_percent=100 * done.get("read", 0) / total if total else None,
         pattern="random" if rw.startswith("rand") else "sequential",
         buffered=not _flag(options, "direct"), verify="verify" in options,
-        rate_per_s=_rate(options), arrival="poisson" if _option(
+        rate_per_s=float(threads * _count(options, "rate_iops", 0)), arrival="poisson" if _option(
             options, "rate_process", "") == "poisson" else "constant", latency="full")
 
 

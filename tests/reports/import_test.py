@@ -17,7 +17,7 @@ from reports.validate import bucket_width_ns, validate
 
 # fio 3.33, json+: two clones of a job on /dev/zero, then a job of its own (numbers of a real run).
 FIO = pathlib.Path(__file__).resolve().parents[1] / "data" / "fio.json"
-CLONES = "fio:libaio/per-thread/zero/submitters:2/depth:8/batch:1/bs:4096/read/rate:3000"
+CLONES = "fio:libaio/per-thread/zero/submitters:2/depth:8/batch:1/bs:4096/read/rate:6000"
 ALONE = "fio:psync/per-thread/zero/submitters:1/depth:1/batch:1/bs:512/read/rate:500"
 
 
@@ -214,6 +214,7 @@ def test_reports_and_exports_take_it(document, tmp_path, capsys):
     assert main(["import", str(tmp_path / "i.json"), "-o", result]) == 0
     assert main([str(tmp_path / "ours"), result, "-o", str(tmp_path / "p.html")]) == 0
     page = (tmp_path / "p.html").read_text()
+    assert "seed None" not in page and "aioscope version 3.33" not in page
     assert "and it was imported" in page and "the file does not say when" in page
     page = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     assert "NaN" not in page and ">None<" not in page and ">nan" not in page
