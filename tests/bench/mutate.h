@@ -1,16 +1,26 @@
-// Deterministic mutation of a text, for parsers that must survive anything.
+// Deterministic mutation of a text, for parsers that must survive anything. For longer than the
+// tests take: AIOSCOPE_FUZZ_ROUNDS=1000000 bin/bench_symbols_test --gtest_filter='*Mutants*', and
+// likewise bench_perf_test, bench_profile_test, bench_locks_test.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <string_view>
 
 namespace aioscope {
 
-// Calls `check` with `rounds` mutants of `seed`: bytes changed, pieces cut out, doubled or moved,
-// interesting words put in. The same ones in every run.
+// `rounds`, unless AIOSCOPE_FUZZ_ROUNDS asks for more.
+inline int fuzz_rounds(int rounds) {
+  const char* asked = std::getenv("AIOSCOPE_FUZZ_ROUNDS");
+  return asked == nullptr ? rounds : std::max(rounds, std::atoi(asked));
+}
+
+// Calls `check` with fuzz_rounds(rounds) mutants of `seed`: bytes changed, pieces cut out, doubled
+// or moved, interesting words put in. The same ones in every run.
 template <typename Check>
 void for_each_mutant(std::string_view seed, int rounds, Check&& check) {
   constexpr std::string_view kWords[] = {"ffffffffffffffff",
@@ -34,7 +44,7 @@ void for_each_mutant(std::string_view seed, int rounds, Check&& check) {
                                          "t"};
   std::mt19937_64 random(20120101);
   const auto below = [&](std::size_t limit) { return limit == 0 ? 0 : random() % limit; };
-  for (int round = 0; round < rounds; ++round) {
+  for (int left = fuzz_rounds(rounds); left > 0; --left) {
     std::string text(seed);
     for (std::size_t changes = 1 + below(8); changes > 0; --changes) {
       const std::size_t at = below(text.size() + 1);

@@ -187,40 +187,50 @@ void WaitTracer::stop() {
   }
 }
 
+std::optional<WaitRecord> parse_wait_record(const PerfRecord& record, std::uint64_t begin_id) {
+  RecordFields fields(record.body);
+  WaitRecord wait;
+  wait.event_id = fields.take<std::uint64_t>();
+  wait.now_ns = fields.take<std::int64_t>();
+  if (wait.event_id == begin_id) {
+    const auto depth = fields.take<std::uint64_t>();
+    if (depth > record.body.size() / sizeof(std::uint64_t)) return std::nullopt;
+    wait.stack = fields.take_bytes(depth * sizeof(std::uint64_t));
+  }
+  wait.raw = fields.take_bytes(fields.take<std::uint32_t>());
+  if (!fields.ok()) return std::nullopt;
+  return wait;
+}
+
 void WaitTracer::take(std::size_t thread, const PerfRecord& record) {
   Source& source = sources_[thread];
   if (record.type == PERF_RECORD_LOST) log_.forget(thread);
   if (record.type != PERF_RECORD_SAMPLE) return;
-  RecordFields fields(record.body);
-  const auto id = fields.take<std::uint64_t>();
-  const auto now_ns = std::int64_t(fields.take<std::uint64_t>());
-  if (id == source.begin_id) {
+  // One that makes no sense is missing in these sums, and so counts as lost.
+  const auto wait = parse_wait_record(record, source.begin_id);
+  if (!wait) return;
+  if (wait->event_id == source.begin_id) {
     ++source.begins;
-    take_begin(thread, now_ns, fields);
+    take_begin(thread, *wait);
     return;
   }
   ++source.ends;
-  const auto raw = fields.take_bytes(fields.take<std::uint32_t>());
   const bool locks = kind_ == WaitKind::kKernelLocks;
   // A thread waits for one futex at a time.
-  const auto lock = locks ? value_at<std::uint64_t>(raw, end_fields_.lock_offset) : 0;
-  if (fields.ok() && lock) log_.end(thread, now_ns, *lock);
+  const auto lock = locks ? value_at<std::uint64_t>(wait->raw, end_fields_.lock_offset) : 0;
+  if (lock) log_.end(thread, wait->now_ns, *lock);
 }
 
-void WaitTracer::take_begin(std::size_t thread, std::int64_t now_ns, RecordFields& fields) {
-  const auto frames = fields.take<std::uint64_t>();
-  const auto addresses = fields.take_bytes(
-      frames <= UINT16_MAX ? std::size_t(frames) * sizeof(std::uint64_t) : SIZE_MAX);
-  stack_.resize(addresses.size() / sizeof(std::uint64_t));
-  if (!addresses.empty()) std::memcpy(stack_.data(), addresses.data(), addresses.size());
-  const auto raw = fields.take_bytes(fields.take<std::uint32_t>());
-  const auto lock = value_at<std::uint64_t>(raw, begin_fields_.lock_offset);
-  const auto flags = value_at<std::uint32_t>(raw, begin_fields_.flags_offset);
-  if (!fields.ok() || !lock || !flags) return;
+void WaitTracer::take_begin(std::size_t thread, const WaitRecord& begin) {
+  stack_.resize(begin.stack.size() / sizeof(std::uint64_t));
+  if (!begin.stack.empty()) std::memcpy(stack_.data(), begin.stack.data(), begin.stack.size());
+  const auto lock = value_at<std::uint64_t>(begin.raw, begin_fields_.lock_offset);
+  const auto flags = value_at<std::uint32_t>(begin.raw, begin_fields_.flags_offset);
+  if (!lock || !flags) return;
   if (kind_ == WaitKind::kKernelLocks) {
-    log_.begin(thread, now_ns, *lock, *flags, stack_);
+    log_.begin(thread, begin.now_ns, *lock, *flags, stack_);
   } else if (is_futex_wait(*flags)) {
-    log_.begin(thread, now_ns, 0, 0, stack_);
+    log_.begin(thread, begin.now_ns, 0, 0, stack_);
   }
 }
 

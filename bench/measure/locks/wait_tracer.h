@@ -30,6 +30,16 @@ struct WaitFields {
   std::uint32_t flags_offset = 0;  // 4 bytes: the kind of lock, or the futex operation
 };
 
+// A record of either tracepoint.
+struct WaitRecord {
+  std::uint64_t event_id = 0;
+  std::int64_t now_ns = 0;
+  std::span<const std::byte> stack;  // of addresses, of a begin; not aligned
+  std::span<const std::byte> raw;    // the tracepoint's own fields
+};
+// Those of the event `begin_id` have a stack. nullopt: it makes no sense.
+std::optional<WaitRecord> parse_wait_record(const PerfRecord& record, std::uint64_t begin_id);
+
 // Two events and a ring per thread, on between start() and stop(). drain() must be called so often
 // that the rings do not fill up, and by one thread at a time; it costs about 0.2 us per event.
 class WaitTracer {
@@ -62,7 +72,7 @@ class WaitTracer {
   bool find_tracepoints(const Tracefs& tracefs);
   bool open(Source& source, pid_t thread, std::size_t ring_bytes);
   void take(std::size_t thread, const PerfRecord& record);
-  void take_begin(std::size_t thread, std::int64_t now_ns, RecordFields& fields);
+  void take_begin(std::size_t thread, const WaitRecord& begin);
 
   const WaitKind kind_;
   std::string begin_name_, end_name_;

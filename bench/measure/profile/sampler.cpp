@@ -179,27 +179,33 @@ void StackSampler::drain() {
   }
 }
 
+std::optional<StackSample> parse_stack_sample(const PerfRecord& record) {
+  RecordFields fields(record.body);
+  StackSample sample;
+  sample.process = fields.take<pid_t>();
+  sample.thread = fields.take<pid_t>();
+  const auto depth = fields.take<std::uint64_t>();
+  if (depth > record.body.size() / sizeof(std::uint64_t)) return std::nullopt;
+  sample.stack = fields.take_bytes(depth * sizeof(std::uint64_t));
+  if (!fields.ok()) return std::nullopt;
+  return sample;
+}
+
 void StackSampler::take(const PerfRecord& record) {
   if (record.type != PERF_RECORD_SAMPLE) return;
-  RecordFields fields(record.body);
-  const auto process = fields.take<std::uint32_t>();
-  const auto thread = fields.take<std::uint32_t>();
-  const auto depth = fields.take<std::uint64_t>();
-  if (!fields.ok() || depth > record.body.size() / sizeof(std::uint64_t)) {
+  const auto sample = parse_stack_sample(record);
+  if (!sample) {
     ++broken_;
     return;
   }
-  if (pid_t(process) != process_ || left_out_.contains(pid_t(thread))) return;
-  const auto bytes = fields.take_bytes(depth * sizeof(std::uint64_t));
-  if (!fields.ok()) {
-    ++broken_;
-    return;
-  }
-  const auto [index, is_new] = thread_index_.try_emplace(pid_t(thread), threads_.size());
-  if (is_new) threads_.push_back({{pid_t(thread), comm_of(pid_t(thread)), true}, 0, true});
+  if (sample->process != process_ || left_out_.contains(sample->thread)) return;
+  const auto [index, is_new] = thread_index_.try_emplace(sample->thread, threads_.size());
+  if (is_new) threads_.push_back({{sample->thread, comm_of(sample->thread), true}, 0, true});
   ++threads_[index->second].samples;
-  scratch_.resize(depth);
-  std::memcpy(scratch_.data(), bytes.data(), bytes.size());
+  scratch_.resize(sample->stack.size() / sizeof(std::uint64_t));
+  if (!sample->stack.empty()) {
+    std::memcpy(scratch_.data(), sample->stack.data(), sample->stack.size());
+  }
   const std::span<const std::uint64_t> stack(scratch_);
   if (const auto at = stacks_.find(stack); at != stacks_.end()) {
     ++at->second;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -43,6 +44,15 @@ struct RawStackEqual {
   bool operator()(std::span<const std::uint64_t> a, std::span<const std::uint64_t> b) const;
 };
 using RawStacks = std::unordered_map<RawStack, std::uint64_t, RawStackHash, RawStackEqual>;
+
+// A record of a sampled stack.
+struct StackSample {
+  pid_t process = 0;
+  pid_t thread = 0;
+  std::span<const std::byte> stack;  // of addresses; not aligned
+};
+// nullopt: it makes no sense.
+std::optional<StackSample> parse_stack_sample(const PerfRecord& record);
 
 // What the events are bound to.
 //   kCpus     one event per CPU that sees whatever runs there; other processes are left out when

@@ -5,6 +5,9 @@
 
 #include <array>
 #include <random>
+#include <string>
+
+#include "tests/bench/mutate.h"
 
 namespace aioscope {
 namespace {
@@ -27,6 +30,9 @@ class SyntheticRing {
   }
   PerfRingReader reader() { return {&control_, data_}; }
   const perf_event_mmap_page& control() const { return control_; }
+  std::string text() const {  // what has been written from 0 on
+    return {reinterpret_cast<const char*>(data_.data()), std::size_t(control_.data_head)};
+  }
 
  private:
   perf_event_mmap_page control_{};
@@ -137,6 +143,36 @@ TEST(PerfRing, SurvivesAnythingInItsMemory) {
     EXPECT_LE(seen, noise.size());
     EXPECT_EQ(ring.control().data_tail, ring.control().data_head);
   }
+}
+
+// Records as the kernel writes them, with something wrong: the reader ends them within the ring.
+TEST(PerfRing, SurvivesMutants) {
+  SyntheticRing written;
+  written.write(PERF_RECORD_SAMPLE, std::array<std::uint64_t, 4>{1, 2, 3, 4});
+  written.write(PERF_RECORD_LOST, std::array<std::uint64_t, 2>{99, 5});
+  written.write(PERF_RECORD_SWITCH, std::array<std::uint64_t, 1>{7});
+  written.write(PERF_RECORD_SAMPLE, std::array<std::uint64_t, 6>{1, 2, 3, 4, 5, 6});
+  const std::string seed = written.text();
+  std::uint64_t start = 0;
+  int whole = 0, cut = 0;
+  for_each_mutant(seed, 20'000, [&](const std::string& text) {
+    SyntheticRing ring(start += 13);
+    const std::size_t size = std::min(text.size(), SyntheticRing::kBytes);
+    ring.put(std::as_bytes(std::span(text.data(), size)));
+    PerfRingReader reader = ring.reader();
+    std::size_t seen = 0;
+    reader.drain([&](const PerfRecord& record) {
+      seen += sizeof(perf_event_header) + record.body.size();
+      std::uint64_t sum = 0;
+      for (const std::byte byte : record.body) sum += std::to_integer<std::uint64_t>(byte);
+      ASSERT_LE(sum, 255 * record.body.size());
+    });
+    ++(reader.corrupt() == 0 ? whole : cut);
+    ASSERT_EQ(seen == size, reader.corrupt() == 0);
+    ASSERT_EQ(ring.control().data_tail, ring.control().data_head);
+  });
+  EXPECT_GT(whole, 1'000);
+  EXPECT_GT(cut, 1'000);
 }
 
 TEST(RecordFields, WhatLiesBeyondTheEndIsZeroAndNotOk) {

@@ -4,6 +4,11 @@
 #include <gtest/gtest.h>
 #include <linux/perf_event.h>
 
+#include <array>
+#include <cstring>
+
+#include "tests/bench/mutate.h"
+
 namespace aioscope {
 namespace {
 
@@ -103,6 +108,28 @@ TEST(ProfileMeasurement, MovesWaitsToALayerThatHadNoSamples) {
   profile.move_unseen_waits(layer_id("io_uring core"), layer_id("io_uring lock wait"), 0.5);
   ASSERT_EQ(profile.layers.size(), 2u);
   EXPECT_EQ(profile.share_of(kLockWaitLayers), 0.5);
+}
+
+// From a record's bytes to the layer of its stack.
+TEST(StackSample, SurvivesMutants) {
+  const std::array<std::uint64_t, 7> words{
+      1 | 2ull << 32, 5, kKernel, 0xffffffff81000000, kUser, address_of(attribution_test_inner), 1};
+  const std::string seed(reinterpret_cast<const char*>(words.data()), sizeof words);
+  Attribution attribution(rules());
+  int good = 0, bad = 0;
+  for_each_mutant(seed, 5'000, [&](const std::string& text) {
+    // Of its exact size, so that AddressSanitizer sees a read past its end.
+    const std::vector<char> body(text.begin(), text.end());
+    const auto sample = parse_stack_sample({PERF_RECORD_SAMPLE, 0, std::as_bytes(std::span(body))});
+    ++(sample ? good : bad);
+    if (!sample) return;
+    ASSERT_LE(sample->stack.size() + 16, body.size());
+    RawStack stack(sample->stack.size() / sizeof(std::uint64_t));
+    if (!stack.empty()) std::memcpy(stack.data(), sample->stack.data(), sample->stack.size());
+    ASSERT_LE(attribution.name(stack).frames.size(), stack.size());
+  });
+  EXPECT_GT(good, 500);
+  EXPECT_GT(bad, 500);
 }
 
 TEST(ProfileMeasurement, SharesNeedTheKernelAndItsNames) {
