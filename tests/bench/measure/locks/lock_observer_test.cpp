@@ -134,13 +134,13 @@ PerfRecord record_of(std::string_view body) {
   return {PERF_RECORD_SAMPLE, 0, std::as_bytes(std::span(body))};
 }
 
-std::string bytes_of(std::initializer_list<std::uint64_t> words) {
+std::string packed(std::initializer_list<std::uint64_t> words) {
   return {reinterpret_cast<const char*>(words.begin()), words.size() * sizeof(std::uint64_t)};
 }
 
 TEST(WaitRecord, OfABeginHasAStack) {
   // id, time, two addresses, and 4 + 12 bytes of the tracepoint
-  const std::string begin = bytes_of({7, 1'000, 2, 0xa, 0xb, 12 | 5ull << 32, 6});
+  const std::string begin = packed({7, 1'000, 2, 0xa, 0xb, 12 | 5ull << 32, 6});
   const auto parsed = parse_wait_record(record_of(begin), 7);
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->now_ns, 1'000);
@@ -149,12 +149,12 @@ TEST(WaitRecord, OfABeginHasAStack) {
   EXPECT_EQ(std::to_integer<int>(parsed->raw[0]), 5);
   EXPECT_EQ(parse_wait_record(record_of(begin), 8)->raw.size(), 2u) << "an end's has none";
   EXPECT_FALSE(parse_wait_record(record_of(begin.substr(0, 50)), 7));
-  EXPECT_FALSE(parse_wait_record(record_of(bytes_of({7, 1'000, ~0ull})), 7));
+  EXPECT_FALSE(parse_wait_record(record_of(packed({7, 1'000, ~0ull})), 7));
   EXPECT_FALSE(parse_wait_record(record_of(""), 7));
 }
 
 TEST(WaitRecord, SurvivesMutants) {
-  const std::string begin = bytes_of({7, 1'000, 2, 0xa, 0xb, 12 | 5ull << 32, 6});
+  const std::string begin = packed({7, 1'000, 2, 0xa, 0xb, 12 | 5ull << 32, 6});
   int good = 0, bad = 0;
   for_each_mutant(begin, 20'000, [&](const std::string& text) {
     // Of its exact size, so that AddressSanitizer sees a read past its end.

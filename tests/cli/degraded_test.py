@@ -1,0 +1,185 @@
+"""--profile, --locks and --counters where something is not allowed: null with a reason, never 0."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from counters_test import BIN, NO_TRACEFS, NOBODY, RECORDS, RUN, aioscope, denies_perf_events
+
+SYSCTL = pathlib.Path("/proc/sys/kernel")
+ALL = ["--profile", "--locks", "--counters", "default", "--counters-best-effort"]
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+@contextlib.contextmanager
+def sysctls(**values):
+    """Other values for the length of a block."""
+    needs_root()
+    old = {name: (SYSCTL / name).read_text() for name in values}
+    try:
+        for name, value in values.items():
+            try:
+                (SYSCTL / name).write_text(str(value))
+            except OSError as error:
+                pytest.skip(f"kernel.{name}: {error}")
+        yield
+    finally:
+        for name, value in old.items():
+            (SYSCTL / name).write_text(value)
+
+
+def nobody():
+    if subprocess.run([*NOBODY, "test", "-x", str(BIN)], check=False).returncode:
+        pytest.skip("the program is not open to other users")
+    return {"before": NOBODY}
+
+
+def measured(*arguments, **conditions):
+    """The measurement of a run with everything switched on, in which nothing is made up."""
+    done = aioscope(*RECORDS, *ALL, *arguments, **conditions)
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    (measurement,) = (it["measurement"] for it in records if it["record"] == "repetition")
+    nothing_is_made_up(measurement)
+    return measurement
+
+
+def nothing_is_made_up(measurement):
+    for counter in measurement["counters"]:
+        assert (counter["value"] is None) == (counter["reason"] != ""), counter
+        assert (counter["per_op"] is None) == (counter["value"] is None), counter
+    profile = measurement["profile"]
+    if profile["event"] is None:
+        assert profile["reason"]
+        for name in ("samples", "lost", "scope"):
+            assert profile[name] is None
+        assert profile["layers"] == profile["stacks"] == []
+    for layer in profile["layers"]:
+        assert layer["kernel_samples"] is not None or "kernel's part" in profile["reason"]
+    if not profile["whole"]:
+        assert profile["reason"] or profile["symbols_reason"]
+    for name in ("kernel_locks", "futex_waits"):
+        waits = measurement[name]
+        if waits["source"] == "":
+            assert waits["reason"] and waits["lost"] is None and waits["operations"] is None
+            assert "sites" not in waits
+    off_cpu = measurement["off_cpu"]
+    if off_cpu["source"] == "":
+        assert off_cpu["reason"] and off_cpu["lost"] is None and off_cpu["threads"] == []
+    elif off_cpu["source"] != "sched:sched_switch":
+        assert off_cpu["reason"]
+        assert {thread["lock_ns"] for thread in off_cpu["threads"]} == {None}
+
+
+def findings(**conditions):
+    listed = json.loads(aioscope("doctor", "--json", **conditions).stdout)["findings"]
+    return {finding["id"]: finding for finding in listed}
+
+
+def doctor_says(finding, result_reason):
+    """doctor has the reason that stands in the result, and its cure."""
+    reason = finding["meaning"].split(": ", 1)[1]
+    assert reason in result_reason, (finding, result_reason)
+    assert finding["cure"] and finding["cure"] in result_reason, (finding, result_reason)
+
+
+def lock_wait_in_the_table(**conditions):
+    lines = aioscope(*RUN, *ALL, **conditions).stdout.splitlines()
+    heading = next(i for i, line in enumerate(lines) if line.startswith("target "))
+    row = next(line for line in lines[heading + 2:] if line.strip())
+    at = lines[heading].index("lock wait")
+    return row[at:at + len("lock wait")].strip()
+
+
+def shares_are_dashes(**conditions):
+    assert lock_wait_in_the_table(**conditions) == "-"
+
+
+def test_where_all_is_allowed_there_are_shares():
+    measurement = measured()
+    if not measurement["profile"]["whole"]:
+        pytest.skip(measurement["profile"]["reason"] + measurement["profile"]["symbols_reason"])
+    assert lock_wait_in_the_table()[0].isdigit()
+
+
+@pytest.mark.parametrize("level", [2, 3])
+def test_without_rights_user_code_alone_is_profiled(level):
+    with sysctls(perf_event_paranoid=level):
+        conditions = nobody()
+        measurement = measured(**conditions)
+        profile = measurement["profile"]
+        refused = f"kernel.perf_event_paranoid is {level}"
+        assert refused in profile["reason"] and not profile["whole"]
+        if level == 2:
+            assert profile["samples"] > 0
+            assert {layer["kernel_samples"] for layer in profile["layers"]} == {None}
+        for name in ("kernel_locks", "futex_waits"):
+            assert refused in measurement[name]["reason"]
+        found = findings(**conditions)
+        doctor_says(found["kernel_locks"], measurement["kernel_locks"]["reason"])
+        assert refused in found["profile"]["meaning"] and found["profile"]["cure"]
+        shares_are_dashes(**conditions)
+
+
+def test_hidden_addresses_leave_the_kernel_without_names():
+    with sysctls(perf_event_paranoid=1, kptr_restrict=1):
+        conditions = nobody()
+        profile = measured(**conditions)["profile"]
+        assert profile["samples"] > 0
+        assert "kptr_restrict" in profile["symbols_reason"] and not profile["whole"]
+        assert "names" in findings(**conditions)["profile"]["meaning"]
+        assert findings(**conditions)["kptr_restrict"]["status"] == "note"
+        shares_are_dashes(**conditions)
+
+
+def test_hidden_from_root_too():
+    with sysctls(kptr_restrict=2):
+        measurement = measured()
+        if measurement["profile"]["event"] is None:
+            pytest.skip(measurement["profile"]["reason"])
+        assert "kptr_restrict" in measurement["profile"]["symbols_reason"]
+        assert findings()["profile"]["value"] == "in part"
+        shares_are_dashes()
+
+
+def test_without_tracefs_the_profile_stays():
+    needs_root()
+    if subprocess.run([*NO_TRACEFS, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mount name space")
+    conditions = {"before": NO_TRACEFS}
+    measurement = measured(**conditions)
+    assert measurement["profile"]["whole"]
+    assert measurement["off_cpu"]["source"] == "switch records"
+    found = findings(**conditions)
+    for name in ("kernel_locks", "futex_waits"):
+        assert "tracefs" in measurement[name]["reason"]
+    doctor_says(found["kernel_locks"], measurement["kernel_locks"]["reason"])
+    doctor_says(found["off_cpu"], measurement["off_cpu"]["reason"])
+
+
+@pytest.mark.parametrize("error", [1, 38], ids=["EPERM", "ENOSYS"])
+def test_under_a_seccomp_filter_nothing_is_seen(error):
+    conditions = {"preexec_fn": denies_perf_events(error)}
+    measurement = measured(**conditions)
+    assert measurement["profile"]["event"] is None
+    assert measurement["off_cpu"]["source"] == measurement["kernel_locks"]["source"] == ""
+    found = findings(**conditions)
+    for name in ("profile", "off_cpu", "kernel_locks", "futex_waits"):
+        assert "seccomp filter" in measurement[name]["reason"]
+    for name in ("profile", "off_cpu", "kernel_locks"):
+        doctor_says(found[name], measurement[name]["reason"])
+    shares_are_dashes(**conditions)
+
+
+def test_a_forced_pmu_is_none_of_the_profiles_business():
+    forced = {"env": {**os.environ, "LIBPFM_FORCE_PMU": "skl"}}
+    plain, other = measured(), measured(**forced)
+    assert other["profile"]["event"] == plain["profile"]["event"]
+    assert other["kernel_locks"]["source"] == plain["kernel_locks"]["source"]
