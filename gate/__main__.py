@@ -17,7 +17,7 @@ from reports.compare import use_color
 from . import arms as choosing, plan as planning
 from .errors import EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, GateError, Interrupted
 from .options import parse
-from .progress import Progress, duration
+from .progress import Progress, counted, duration
 
 
 def _ignore_interrupts():
@@ -47,7 +47,7 @@ def _dry_run(options, arms):
         _print(f"{name}  only in the base\n")
     for name in plan.new:
         _print(f"{name}  only in the new arm\n")
-    _print(f"{len(plan.names)} rows, {plan.blocks} blocks of both arms: "
+    _print(f"{counted(len(plan.names), 'row')}, {plan.blocks} blocks of both arms: "
            f"{duration(plan.phase_s(plan.blocks))}; with a second look at all of them, "
            f"{duration(plan.phase_s(plan.most_blocks))}\n")
     return EXIT_OK

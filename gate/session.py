@@ -15,7 +15,7 @@ from . import (blocks as turns_of, calibration, instructions, judge, plan as pla
 from .errors import GateError, Interrupted
 from .outcome import Outcome
 from .policy import policies
-from .progress import duration
+from .progress import counted, duration
 
 FIRST, SECOND, CONFIRM = "first", "second", "confirm"
 MOST_DRIFTING = 0.5  # of the blocks, in which throughput may drift within the window
@@ -89,8 +89,8 @@ class Gate:
         if budget and plan.phase_s(plan.blocks) > budget:
             raise planning.too_short(plan, budget)
         self._progress.say(
-            f"{len(plan.names)} rows, {plan.blocks} blocks of {self._arms.base.name} and "
-            f"{self._arms.new.name} in turns: {duration(plan.phase_s(plan.blocks))}; at most "
+            f"{counted(len(plan.names), 'row')}, {plan.blocks} blocks of {self._arms.base.name} "
+            f"and {self._arms.new.name} in turns: {duration(plan.phase_s(plan.blocks))}; at most "
             f"{duration(min(most, budget or most))} and a confirmation; seed {self._options.seed}")
         for name in plan.missing:
             self._progress.warn(f"row {name} of the base is gone")
@@ -140,7 +140,8 @@ class Gate:
             if names and plan.most_blocks > plan.blocks:
                 self._outcome.notes.append("No second look: no time was left for it.")
             return
-        self._progress.say(f"{len(self._open)} comparisons of {len(names)} rows are undecided: "
+        self._progress.say(f"undecided: {counted(len(self._open), 'comparison')} of "
+                           f"{counted(len(names), 'row')}; "
                            f"{blocks} blocks more, {duration(plan.phase_s(blocks, len(names)))}")
         self._progress.phase("second look", 2 * blocks)
         done = self._turns.run(SECOND, blocks, names, lambda: self._left_s() < RESERVE_S)
@@ -162,8 +163,8 @@ class Gate:
             return
         names = list(dict.fromkeys(name for name, _ in keys))
         blocks = planning.blocks_for(self._options.alpha, len(keys))
-        self._progress.say(f"{len(keys)} comparisons of {len(names)} rows look worse, or too good: "
-                           f"again on fresh data, {blocks} blocks")
+        self._progress.say(f"worse, or too good: {counted(len(keys), 'comparison')} of "
+                           f"{counted(len(names), 'row')}; again on fresh data, {blocks} blocks")
         self._progress.phase("confirmation", 2 * blocks)
         self._turns.run(CONFIRM, blocks, names)
         fresh = {key: one for key, one in self._collect(CONFIRM).items() if key in keys}
