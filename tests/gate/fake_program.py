@@ -8,6 +8,8 @@ A test writes a script of two lines that calls main(SETTINGS). Settings, all opt
   fault      crash, hang, sleep, rubbish, silent, exit, failed, nothing, lost, debug, other-host,
              half
   at         the measuring run from which on the fault is there (default 0, the first)
+  samples    of latency, in units of 300 (default 4)
+  uncounted  whether kioctx counts nothing of itself
   deaf       whether --inject does nothing
   later      settings that hold from the measuring run `at` of theirs on
 """
@@ -47,13 +49,13 @@ def _injected(settings, arguments):
     return {kind: float(size.removesuffix("ns"))} if kind else {}
 
 
-def _latency(typical_ns):
-    """1200 samples of few values, one in sixty of them twice as long."""
+def _latency(typical_ns, times):
+    """`times` 300 samples of few values, one in sixty of them twice as long."""
     buckets = {}
-    for factor, count in ((0.8, 300), (0.9, 300), (1, 300), (1.1, 280), (2, 20)):
+    for factor, count in ((0.8, 75), (0.9, 75), (1, 75), (1.1, 70), (2, 5)):
         low = str(synthetic.bucket_low_ns(int(typical_ns * factor)))
-        buckets[low] = buckets.get(low, 0) + count
-    return {"count": 1200, "max_ns": 2.1 * typical_ns, "buckets": buckets}
+        buckets[low] = buckets.get(low, 0) + count * times
+    return {"count": 300 * times, "max_ns": 2.1 * typical_ns, "buckets": buckets}
 
 
 def _measurement(settings, injected, rng, driver):
@@ -69,10 +71,10 @@ def _measurement(settings, injected, rng, driver):
     found = synthetic.measurement(noisy(3e6, "rate") * 300 / cpu, cpu, 0.0,
                                   system_calls_per_op=calls, operations=WINDOW_OPS,
                                   submitted=WINDOW_OPS, completed=WINDOW_OPS)
-    found["latency"] = _latency(latency_ns)
+    found["latency"] = _latency(latency_ns, settings.get("samples", 4))
     found["thread"] = [{"role": "submitter", "operations": WINDOW_OPS,
                         "driver_system_calls": round(calls * WINDOW_OPS)}]
-    if driver.startswith("kioctx"):
+    if driver.startswith("kioctx") and not settings.get("uncounted"):
         found["driver_counts"] = {
             "operations": WINDOW_OPS, "shared_rmw": 3 * WINDOW_OPS, "allocations": WINDOW_OPS,
             "wakeups": int(rng.random() * 400), "lock_sites": [

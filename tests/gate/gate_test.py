@@ -85,6 +85,20 @@ def test_second_look_measures_only_what_is_undecided(world):
     assert row(record, "acquisitions")["verdict"] == "equivalent"
 
 
+def test_a_percentile_of_too_few_samples_is_refused(world):
+    record, _ = world.pair(samples=3, base={"samples": 3})
+    assert row(record, "p50")["verdict"] == "equivalent"
+    one = row(record, "p99")
+    assert one["verdict"] == "inconclusive" and "too few samples beyond it" in one["reason"]
+    assert one["ratio"] is None and one["blocks"] == []
+
+
+def test_a_count_that_the_new_arm_has_no_more(world):
+    record, _ = world.pair(rows=["kioctx@series"], uncounted=True, base={"rows": ["kioctx@series"]})
+    one = row(record, "acquisitions")
+    assert one["verdict"] == "inconclusive" and one["reason"] == "the new arm has it no more"
+
+
 def test_arms_take_turns_and_begin_equally_often(world):
     record, _ = world.pair()
     firsts = [order.split()[0] for order in record["order"]]
