@@ -25,11 +25,14 @@ std::string dry_run_text(const Plan& plan) {
   }
   const auto skipped =
       std::ranges::count_if(plan.rows, [](const PlannedRow& planned) { return !planned.runs(); });
-  text += fmt::format(
-      "{} rows ({} skipped), {} repetitions of {} after {} of warm-up, seed {}: "
-      "about {}\n",
-      plan.rows.size(), skipped, plan.repetitions, duration_text(plan.window_ns),
-      duration_text(plan.warmup_ns), plan.seed, duration_text(plan.duration_ns()));
+  text += fmt::format("{} rows ({} skipped), {} repetitions of ", plan.rows.size(), skipped,
+                      plan.repetitions);
+  if (plan.operations > 0) {
+    return text + fmt::format("{} operations of each submitter, seed {}: as long as it takes\n",
+                              plan.operations, plan.seed);
+  }
+  text += fmt::format("{} after {} of warm-up, seed {}: about {}\n", duration_text(plan.window_ns),
+                      duration_text(plan.warmup_ns), plan.seed, duration_text(plan.duration_ns()));
   return text;
 }
 

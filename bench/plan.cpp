@@ -147,6 +147,16 @@ void check_verify(const std::vector<PlannedRow>& rows) {
   }
 }
 
+// A number of operations takes as long as it takes.
+void check_operations(const std::vector<PlannedRow>& rows, const RunOptions& run) {
+  if (run.operations == 0) return;
+  const bool open_loop = std::ranges::any_of(
+      rows, [](const PlannedRow& planned) { return planned.row.rate_per_s > 0; });
+  if (!open_loop && run.time_budget_ns == 0) return;
+  throw UsageError(fmt::format("--operations: not together with --{}; leave one out",
+                               open_loop ? "rate" : "time-budget"));
+}
+
 void drop_duplicates(std::vector<PlannedRow>& rows) {
   std::vector<PlannedRow> unique;
   std::multimap<std::string, std::size_t> by_name;
@@ -285,6 +295,8 @@ void add_harness_prices(std::vector<PlannedRow>& rows, const Driver* price_drive
 }
 
 void divide_time(Plan& plan, const RunOptions& run) {
+  plan.operations = run.operations;
+  if (plan.operations > 0) return;
   plan.warmup_ns = run.warmup_ns;
   plan.window_ns = run.duration_ns;
   if (run.time_budget_ns == 0 || plan.order.empty()) return;
@@ -400,6 +412,7 @@ Plan make_plan(const RunRequest& request, Registry& registry, const Probe& probe
   }
   filter(plan.rows, request.run);
   check_verify(plan.rows);
+  check_operations(plan.rows, request.run);
   drop_duplicates(plan.rows);
   check_instruments(plan.rows, request.run);
   for (PlannedRow& planned : plan.rows) check_shape(planned);

@@ -39,6 +39,7 @@ struct Plan {
   std::uint64_t seed = 0;
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
+  std::uint64_t operations = 0;   // of each submitter, in place of both; 0: by time
   std::vector<Counter> counters;  // of each measured thread; see counters_of()
   std::string baseline;  // full name of the driver that rows are compared with; empty: none
 

@@ -44,6 +44,8 @@ std::string options_json(const RunOptions& options) {
               {"pin", pinning_text(options.pin)},
               {"warmup_ns", options.warmup_ns},
               {"duration_ns", options.duration_ns},
+              {"operations", options.operations},
+              {"inject", options.inject},
               {"time_budget_ns", options.time_budget_ns},
               {"repetitions", options.repetitions},
               {"only", options.only},
@@ -123,8 +125,13 @@ std::string row_command(const Row& row, const Plan& plan, const RunOptions& opti
   if (!options.counters.empty())
     add("counters", fmt::format("{}", fmt::join(options.counters, ",")));
   if (options.counters_best_effort) text += " --counters-best-effort";
-  add("warmup", fmt::format("{}us", plan.warmup_ns / 1000));
-  add("duration", fmt::format("{}us", plan.window_ns / 1000));
+  if (!options.inject.empty()) add("inject", options.inject);
+  if (options.operations > 0) {
+    add("operations", std::to_string(options.operations));
+  } else {
+    add("warmup", fmt::format("{}us", plan.warmup_ns / 1000));
+    add("duration", fmt::format("{}us", plan.window_ns / 1000));
+  }
   add("repetitions", std::to_string(plan.repetitions));
   add("seed", std::to_string(plan.seed));
   return text;
@@ -156,6 +163,7 @@ Recorder::Recorder(const Plan& plan, const RunRequest& request, const Machine& m
                                    .repetitions = plan.repetitions,
                                    .warmup_ns = plan.warmup_ns,
                                    .window_ns = plan.window_ns,
+                                   .operations = plan.operations,
                                    .pin = pinning_text(request.run.pin),
                                    .looking = looking_json(instruments_, prices_).dump(),
                                    .rows = summary_.described()};

@@ -214,6 +214,7 @@ Json plan_json(const RunDescription& run) {
   return {{"repetitions", run.repetitions},
           {"warmup_ns", run.warmup_ns},
           {"window_ns", run.window_ns},
+          {"operations", run.operations > 0 ? Json(run.operations) : nullptr},
           {"pin", run.pin},
           {"rows", std::move(rows)}};
 }

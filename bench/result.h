@@ -32,6 +32,7 @@ struct RunDescription {
   std::uint32_t repetitions = 1;
   std::int64_t warmup_ns = 0;
   std::int64_t window_ns = 0;
+  std::uint64_t operations = 0;  // of each submitter, in place of both; 0: by time
   std::string pin;
   std::string looking = "[]";  // looking_json()'s, the instruments in use and their price
   std::vector<DescribedRow> rows;

@@ -26,6 +26,7 @@ namespace {
 constexpr std::int64_t kSliceNs = 100'000'000;
 constexpr std::int64_t kAbandonNs = 2'000'000'000;  // for threads to leave a failed repetition
 constexpr std::int64_t kCountingNs = 20'000'000;
+constexpr std::int64_t kLookNs = 1'000'000;  // whether a number of operations has been reached
 
 // The threads of a repetition: started together, joined together.
 class Crew {
@@ -198,8 +199,10 @@ class Repetition {
       }
     }
     if (crew_->ready_in_time()) open_counters();
-    crew_->release(Phase::kWarmUp);
-    pass(monotonic_ns() + settings_.warmup_ns, [](std::int64_t) {});
+    if (settings_.operations == 0) {
+      crew_->release(Phase::kWarmUp);
+      pass(monotonic_ns() + settings_.warmup_ns, [](std::int64_t) {});
+    }
     measure();
     count_system_calls();
     drain();
@@ -252,31 +255,57 @@ class Repetition {
     }
   }
 
+  // Lets the load run until every submitter has had its operations, calling `tick` likewise.
+  template <typename Tick>
+  void pass_operations(Tick&& tick) {
+    const std::uint64_t all = settings_.operations * rig_->layout.submitters;
+    std::int64_t next_ns = monotonic_ns() + kSliceNs;
+    while (!stop_ && rig_->control.phase() < Phase::kDraining) {
+      // By those who collect them and by those who have their slots back.
+      const bool last =
+          watchdog_.finished_operations() >= all &&
+          rig_->lanes_complete.load(std::memory_order_relaxed) == rig_->layout.submitters;
+      const std::int64_t now_ns = monotonic_ns();
+      if (!watchdog_.look(now_ns)) return abandon();
+      if (last || now_ns >= next_ns) {
+        tick(now_ns);
+        next_ns += kSliceNs;
+      }
+      if (last) return;
+      sleep_until_ns(now_ns + kLookNs);
+    }
+  }
+
   void measure() {
     std::vector<std::optional<std::uint64_t>> migrations;
     for (const pid_t tid : crew_->tids()) migrations.push_back(migrations_of(tid));
     observation_.emplace(settings_, rig_->layout, crew_->tids());
     result_.start_realtime_ns = clock_ns(CLOCK_REALTIME);
-    rig_->control.enter(Phase::kMeasured);
-    const std::int64_t begin_ns = monotonic_ns();
-    const std::uint64_t begin_operations = watchdog_.finished_operations();
     const std::uint64_t begin_own = harness_calls();
     const DriverCounts begin_service = service_counts();
     const Usage begin_usage = usage_of_process();
+    const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const std::int64_t begin_ns = monotonic_ns();
+    crew_->release(Phase::kMeasured);
     observation_->start();
     const std::int64_t slice_ns =
         settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
     SliceRecorder slices(std::uint64_t(std::max<std::int64_t>(slice_ns, 1'000'000)));
     std::int64_t last_ns = begin_ns;
     std::uint64_t last_operations = begin_operations;
-    pass(begin_ns + settings_.window_ns, [&](std::int64_t now_ns) {
+    const auto tick = [&](std::int64_t now_ns) {
       const std::uint64_t operations = watchdog_.finished_operations();
       slices.add(operations - last_operations, std::uint64_t(now_ns - last_ns));
       last_ns = now_ns;
       last_operations = operations;
       progress_(now_ns - begin_ns, operations - begin_operations);
       observation_->drain();
-    });
+    };
+    if (settings_.operations > 0) {
+      pass_operations(tick);
+    } else {
+      pass(begin_ns + settings_.window_ns, tick);
+    }
     // What it takes to look is not the row's.
     const Usage usage = (usage_of_process() - begin_usage).without(observation_->own_usage());
     observation_->stop();
@@ -322,8 +351,9 @@ class Repetition {
       result_.system_calls_reason = "the repetition was stopped";
       return;
     }
-    if (!settings_.trace_system_calls) {
-      result_.system_calls_reason = "not asked for";
+    if (!settings_.trace_system_calls || settings_.operations > 0) {
+      result_.system_calls_reason =
+          settings_.operations > 0 ? "no operations are left for it" : "not asked for";
       return;
     }
     const SystemCallCounter counter(crew_->tids());
@@ -426,6 +456,9 @@ class Repetition {
     if (row_.verify && row_.target.kind == FileKind::kFile) {
       for (const auto& lane : rig_->lanes) lane->verify_written(rig_->file_of(lane->index()));
     }
+    if (settings_.injection.any()) {
+      result_.warnings.emplace_back("made slower on purpose, by --inject: no result of the driver");
+    }
     if (rig_->errors_expected) {
       result_.warnings.emplace_back(
           "operations fail as error-rate asks: they count in throughput and latency");
@@ -492,11 +525,19 @@ class Repetition {
   }
 
   void collect_driver_counts(std::uint64_t window_operations) {
+    LockSiteCount injected;
+    for (const auto& meter : rig_->meters) injected += meter->measured_injected_locks();
+    if (injected.acquisitions > 0) {
+      DriverCountsMeasurement& counts = result_.driver_counts.emplace();
+      counts.operations = window_operations;
+      counts.lock_sites.push_back({kInjectedLockSite, injected});
+    }
     const CounterSource* source = rig_->driver.counters;
     if (source == nullptr) return;
     DriverCounts sum = std::move(service_counts_);
     for (const auto& meter : rig_->meters) sum += meter->measured_driver_counts();
-    DriverCountsMeasurement& counts = result_.driver_counts.emplace();
+    if (!result_.driver_counts) result_.driver_counts.emplace();
+    DriverCountsMeasurement& counts = *result_.driver_counts;
     counts.operations = window_operations;
     for (std::size_t i = 0; i < source->lock_sites.size() && i < sum.locks.size(); ++i) {
       if (sum.locks[i].acquisitions == 0) continue;

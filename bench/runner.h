@@ -10,6 +10,7 @@
 #include "bench/measure/perf/counter.h"
 #include "bench/measurement.h"
 #include "bench/row.h"
+#include "bench/workload/injection.h"
 #include "drivers/driver.h"
 
 namespace aioscope {
@@ -23,6 +24,9 @@ struct RunSettings {
   std::int64_t watchdog_ns = 10'000'000'000;  // no completion for so long: the driver hangs
   std::vector<int> cpus;                      // CPU of each thread, in turn; empty: not pinned
   std::uint32_t usable_cpus = 1;
+  // Of each submitter, in place of warm-up and window; 0: by time. Closed loop only.
+  std::uint64_t operations = 0;
+  Injection injection;     // into the driver
   std::uint64_t seed = 1;  // offsets, operation mix, arrival times
   // Count system calls by the kernel's tracepoint, in a stretch of about 20 ms behind the window.
   bool trace_system_calls = true;

@@ -57,6 +57,8 @@ class Session {
     RunSettings settings;
     settings.warmup_ns = plan_.warmup_ns;
     settings.window_ns = plan_.window_ns;
+    settings.operations = run_.operations;
+    if (!plan_.rows[item.row].price_only) settings.injection = run_.injection;
     settings.watchdog_ns = run_.watchdog_ns;
     settings.cpus = cpus_for(topology_, run_.pin, row.threads());
     settings.usable_cpus = usable_cpus();

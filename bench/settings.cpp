@@ -21,6 +21,7 @@ constexpr std::int64_t kDay = 24 * kHour;
 constexpr std::int64_t kWeek = 7 * kDay;
 
 constexpr Limits kThreads{.low = 1, .high = 1024};
+constexpr Limits kOperations{.low = 1, .high = 1ull << 40};
 constexpr Limits kDepths{.low = 1, .high = 65'536};
 constexpr Limits kBatches{.low = 1, .high = 4096};
 constexpr Limits kBlockSizes{.low = 1, .high = 16u << 20, .suffix = Suffix::kBytes};
@@ -72,6 +73,31 @@ std::uint32_t profile_hz_of(const std::string& text) {
   if (text == "true" || text.empty()) return kProfileHz;
   if (text == "false" || text == "0") return 0;
   return std::uint32_t(parse_number(text, kProfileRates));
+}
+
+Injection injection_of(const std::string& text) {
+  Injection injection;
+  for (const std::string& part : split_list({&text, 1})) {
+    const std::size_t sign = part.find('=');
+    const std::string key = part.substr(0, sign);
+    const std::string value = sign == part.npos ? "" : part.substr(sign + 1);
+    const auto count = [&] { return std::uint32_t(parse_number(value, {.low = 1, .high = 1000})); };
+    if (key == "delay") {
+      injection.delay_ns = parse_duration(value, 1, kSecond);
+    } else if (key == "lock") {
+      injection.locks = count();
+    } else if (key == "syscall") {
+      injection.calls = count();
+    } else if (key == "syscall-per-op") {
+      injection.calls_per_operation = count();
+    } else {
+      const std::array<std::string, 4> known{"delay", "lock", "syscall", "syscall-per-op"};
+      throw UsageError(
+          fmt::format("'{}' is none of delay=TIME, lock=N, syscall=N, syscall-per-op=N{}", part,
+                      suggestion(key, known)));
+    }
+  }
+  return injection;
 }
 
 template <typename Enum>
@@ -154,6 +180,9 @@ constexpr RunOptionSpec kSpecs[] = {
      [](RunOptions& o, Values v) { o.duration_ns = parse_duration(v[0], 10 * kMs, kDay); }},
     {"warmup", "TIME", "Before it, not measured", kHow, Place::kRun, false,
      [](RunOptions& o, Values v) { o.warmup_ns = parse_duration(v[0], 0, kHour); }},
+    {"operations", "N", "So many of each submitter, in place of warm-up and duration", kHow,
+     Place::kRun, false,
+     [](RunOptions& o, Values v) { o.operations = parse_number(v[0], kOperations); }},
     {"time-budget", "TIME", "For the whole run; divided over rows and repetitions", kHow,
      Place::kRun, false,
      [](RunOptions& o, Values v) { o.time_budget_ns = parse_duration(v[0], 100 * kMs, kWeek); }},
@@ -189,6 +218,12 @@ constexpr RunOptionSpec kSpecs[] = {
      kHow, Place::kRun, false, [](RunOptions& o, Values v) { o.profile_hz = profile_hz_of(v[0]); }},
     {"layers", "FILE", "Rules that tell the layers, before those of 'list layers'", kHow,
      Place::kRun, false, [](RunOptions& o, Values v) { o.layers = v[0]; }},
+    {"inject", "LIST", "Slow drivers down: delay=20ns,lock=2 per operation, syscall=1 per submit",
+     kHow, Place::kRun, true,
+     [](RunOptions& o, Values v) {
+       o.inject = fmt::format("{}", fmt::join(v, ","));
+       o.injection = injection_of(o.inject);
+     }},
     {"dry-run", "", "Print the rows and how long they take, and stop", kHow, Place::kCommand, false,
      [](RunOptions& o, Values v) { o.dry_run = parse_bool(v[0]); }},
 

@@ -13,6 +13,7 @@
 #include "bench/placement.h"
 #include "bench/row.h"
 #include "bench/values.h"
+#include "bench/workload/injection.h"
 
 namespace aioscope {
 
@@ -49,12 +50,15 @@ struct RunOptions {
   Pinning pin;
   std::int64_t warmup_ns = 200'000'000;
   std::int64_t duration_ns = 1'000'000'000;
+  std::uint64_t operations = 0;     // of each submitter, in place of warm-up and duration; 0: none
   std::int64_t time_budget_ns = 0;  // 0: none, duration_ns says
   std::uint32_t repetitions = 5;
   std::optional<std::uint64_t> seed;
   std::string only;  // regular expressions on row names; empty: all
   std::string skip;  // empty: none
   std::int64_t watchdog_ns = 10'000'000'000;
+  Injection injection;
+  std::string inject;  // as it was given; empty: none
   bool no_harness_price = false;
   bool no_tracepoints = false;
   std::string baseline;               // the driver that the table compares with; empty: none

@@ -84,8 +84,14 @@ struct TimeUnit {
   std::string_view name;
   double ns;
 };
-constexpr std::array<TimeUnit, 7> kTimeUnits{
-    {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}}};
+constexpr std::array<TimeUnit, 8> kTimeUnits{{{"", 1e9},
+                                              {"s", 1e9},
+                                              {"ms", 1e6},
+                                              {"us", 1e3},
+                                              {"ns", 1},
+                                              {"m", 60e9},
+                                              {"min", 60e9},
+                                              {"h", 3600e9}}};
 
 // The number in front of `text`, which is cut off; nullopt when there is none.
 std::optional<double> take_real(std::string_view& text) {
@@ -169,6 +175,7 @@ bool parse_bool(std::string_view text) {
 
 std::string duration_text(std::int64_t ns) {
   if (ns == 0) return "0 s";
+  if (ns < 1'000) return fmt::format("{} ns", ns);
   if (ns < 1'000'000) return fmt::format("{:g} us", double(ns) / 1e3);
   if (ns < 1'000'000'000) return fmt::format("{:.4g} ms", double(ns) / 1e6);
   if (ns < 60'000'000'000) return fmt::format("{:.3g} s", double(ns) / 1e9);

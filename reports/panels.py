@@ -95,6 +95,14 @@ def _imported_parts(run):
             + (f" of {units.time(window_ns)}" if window_ns else "")]
 
 
+def _length(plan):
+    """Of a repetition."""
+    operations = plan.get("operations")
+    if isinstance(operations, int):
+        return f"{operations:,} operations of each submitter"
+    return units.time(plan["window_ns"])
+
+
 def run_parameters(run):
     """The run in one line."""
     host, plan = run.header["host"], run.header["plan"]
@@ -102,7 +110,7 @@ def run_parameters(run):
         return f" {SEPARATOR} ".join(_imported_parts(run))
     parts = [_build(run), _host(run) + (", virtual machine" if host.get("virtual_machine") else ""),
              f"Linux {host.get('kernel') or '?'}",
-             f"{plan['repetitions']} repetitions of {units.time(plan['window_ns'])} after "
+             f"{plan['repetitions']} repetitions of {_length(plan)} after "
              f"{units.time(plan['warmup_ns'])} warm-up, interleaved",
              f"pin {plan.get('pin') or 'none'}", f"seed {run.header.get('seed', '?')}"]
     if run.incomplete:
@@ -117,7 +125,7 @@ def footer(run):
         return units.shorten(f" {SEPARATOR} ".join(_imported_parts(run)), 140)
     parts = [_build(run), units.shorten(_host(run), 60),
              f"Linux {units.shorten(str(host.get('kernel') or '?'), 30)}",
-             f"{plan['repetitions']} \u00d7 {units.time(plan['window_ns'])}",
+             f"{plan['repetitions']} \u00d7 {_length(plan)}",
              f"seed {run.header.get('seed', '?')}"]
     return f" {SEPARATOR} ".join(["INCOMPLETE"] * bool(run.incomplete) + parts)
 

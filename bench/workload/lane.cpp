@@ -88,9 +88,11 @@ bool Lane::is_sample_due(std::uint32_t count) {
 }
 
 void Lane::prepare_free() {
-  const std::uint32_t count = std::min(row_.batch, free_count_);
+  const auto count =
+      std::uint32_t(std::min<std::uint64_t>(std::min(row_.batch, free_count_), left_));
   pending_begin_ = pending_end_ = 0;
   if (count == 0) return;
+  left_ -= count;
   const std::int64_t now_ns = is_sample_due(count) ? monotonic_ns() : 0;
   for (std::uint32_t i = 0; i < count; ++i) add_request(now_ns);
   if (!plain_) {

@@ -38,6 +38,7 @@ struct LaneOptions {
   std::uint64_t seed = 1;
   std::uint64_t generation = 1;  // of the pattern it writes
   double rate_per_s = 0;         // of this submitter; 0: closed loop
+  std::uint64_t operations = std::numeric_limits<std::uint64_t>::max();  // and no more; closed loop
 };
 
 // Used by one thread. A slot is free, prepared (taken by prepare(), not yet accepted by the
@@ -179,6 +180,7 @@ class Lane {
   std::int64_t until_sample_ = 0;
   std::int64_t reaped_ns_ = 0;
 
+  std::uint64_t left_ = options_.operations;  // to prepare
   std::uint64_t submitted_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t verified_ = 0;

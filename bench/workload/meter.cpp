@@ -1,6 +1,7 @@
 #include "bench/workload/meter.h"
 
 #include "bench/measure/driver_counts.h"
+#include "bench/workload/injection.h"
 
 namespace aioscope {
 
@@ -11,6 +12,7 @@ bool Meter::change(Phase phase) {
   if (!begun_ && phase >= Phase::kMeasured) {
     begin_ = counts;
     if (driver_ != nullptr) begin_driver_ = driver_->this_thread();
+    begin_injected_ = injected_lock_count();
     begin_usage_ = usage_of_this_thread();
     // Last here and first at the end, so that they count little of the measuring itself.
     if (counters_ != nullptr) counters_->begin();
@@ -21,6 +23,7 @@ bool Meter::change(Phase phase) {
     end_ = counts;
     end_usage_ = usage_of_this_thread();
     if (driver_ != nullptr) end_driver_ = driver_->this_thread();
+    end_injected_ = injected_lock_count();
     ended_ = changed = true;
   }
   return changed;
@@ -44,5 +47,7 @@ ThreadMeasurement Meter::measured() const {
 }
 
 DriverCounts Meter::measured_driver_counts() const { return end_driver_ - begin_driver_; }
+
+LockSiteCount Meter::measured_injected_locks() const { return end_injected_ - begin_injected_; }
 
 }  // namespace aioscope

@@ -85,6 +85,8 @@ class alignas(64) Meter {
   }
   // What the driver counted of this thread in the window; empty for one that does not count.
   DriverCounts measured_driver_counts() const;
+  // Of the injected lock, likewise.
+  LockSiteCount measured_injected_locks() const;
 
  private:
   bool change(Phase phase);
@@ -96,6 +98,7 @@ class alignas(64) Meter {
   Usage begin_usage_, end_usage_;
   const CounterSource* const driver_;
   DriverCounts begin_driver_, end_driver_;
+  LockSiteCount begin_injected_, end_injected_;
   ThreadCounters* counters_ = nullptr;  // nullptr: none were asked for
   alignas(64) std::atomic<std::uint64_t> started_{0};
   std::atomic<std::uint64_t> finished_{0};

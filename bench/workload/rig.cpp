@@ -28,11 +28,14 @@ Rig::Rig(const Driver& driver_, const Row& row_, const RunSettings& settings)
       layout(make_layout(row_)),
       latency(row_.resolved_latency()),
       expected(expected_of(row_)),
+      injection(settings.injection),
+      operations(settings.operations),
       errors_expected(expects_errors(row_)),
       contexts(layout.contexts) {
   const std::uint64_t size = row.operation == Operation::kNop ? 0 : target_size(row);
   Random seeds(settings.seed);
   const std::uint64_t generation = seeds.next() | 1;
+  const std::uint64_t most = operations > 0 ? operations : LaneOptions().operations;
   for (std::uint32_t i = 0; i < layout.submitters; ++i) {
     const auto own = static_cast<std::uint16_t>(layout.private_contexts ? 0 : i);
     lanes.push_back(
@@ -43,7 +46,8 @@ Rig::Rig(const Driver& driver_, const Row& row_, const RunSettings& settings)
                                            .target_size = size,
                                            .seed = seeds.next(),
                                            .generation = generation,
-                                           .rate_per_s = row.rate_per_s / layout.submitters}));
+                                           .rate_per_s = row.rate_per_s / layout.submitters,
+                                           .operations = most}));
     lane_parkers.push_back(std::make_unique<Parker>());
     files_.push_back(open_target(row));
     file_table_.push_back(
@@ -80,13 +84,13 @@ ContextOptions Rig::options_for(std::uint32_t context) const {
 
 void Rig::open_shared_contexts() {
   for (std::uint32_t i = 0; i < layout.contexts; ++i) {
-    contexts[i] = driver.open(options_for(i));
+    contexts[i] = inject(driver.open(options_for(i)), injection);
     if (i == 0) set_setup(contexts[i]->setup());
   }
 }
 
 std::unique_ptr<Context> Rig::open_private(std::uint32_t submitter) const {
-  return driver.open(options_for(submitter));
+  return inject(driver.open(options_for(submitter)), injection);
 }
 
 void Rig::note_bad_result(const Completion& completion, std::int64_t expected_result) {

@@ -37,7 +37,9 @@ class Rig {
   const Layout layout;
   const LatencyMode latency;  // resolved
   const ExpectedResult expected;
-  const bool errors_expected;  // the target is a device that was asked to fail now and then
+  const Injection injection;
+  const std::uint64_t operations;  // of each submitter; 0: by time
+  const bool errors_expected;      // the target is a device that was asked to fail now and then
   Control control;
 
   std::vector<std::unique_ptr<Lane>> lanes;           // per submitter
@@ -51,6 +53,7 @@ class Rig {
   Parker consumer_parker;
 
   std::atomic<std::uint32_t> submitters_done{0};  // have nothing in flight and submit no more
+  std::atomic<std::uint32_t> lanes_complete{0};   // have had all of their `operations` back
 
   // An operation failed or was short, which ends the repetition; cold. Thread-safe.
   void note_bad_result(const Completion& completion, std::int64_t expected_result);

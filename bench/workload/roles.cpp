@@ -242,9 +242,15 @@ class Submitting : public Role {
     }
     if (words > 0) {
       lane_.end_batch();
-      meter_.counts.operations = lane_.completed();
+      note_completed();
     }
     return words > 0;
+  }
+  void note_completed() {
+    meter_.counts.operations = lane_.completed();
+    if (lane_.completed() == rig_.operations) {
+      rig_.lanes_complete.fetch_add(1, std::memory_order_relaxed);
+    }
   }
   void wait_for_credits(std::int64_t timeout_ns) {
     wait(parker_, timeout_ns, [this] {
@@ -417,7 +423,7 @@ class SubmitterReaper : public Submitting {
     }
     lane_.end_batch();
     if (now_ns != 0) renew_deadline(now_ns);
-    meter_.counts.operations = lane_.completed();
+    note_completed();
     meter_.publish_finished(lane_.completed());
     return true;
   }

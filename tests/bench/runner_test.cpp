@@ -231,6 +231,57 @@ TEST(Runner, OnlyDriversThatCountHaveCounts) {
   EXPECT_FALSE(m.driver_counts->shared_rmw.has_value());
 }
 
+TEST(Runner, EachSubmitterDoesItsNumberOfOperations) {
+  RunSettings settings = short_settings();
+  settings.operations = 1'000;
+  for (const Row& row :
+       {null_row(Workload::kPerThread, 2), null_row(Workload::kShared, 3),
+        null_row(Workload::kAggregate, 2), null_row(Workload::kGrouped, 4, 2, 2)}) {
+    SCOPED_TRACE(row.name());
+    const Measurement m = measure(row, settings);
+    EXPECT_EQ(m.operations, 1'000u * row.submitters);
+    EXPECT_EQ(m.submitted, m.operations);
+    EXPECT_GT(m.window_ns, 0u);
+    EXPECT_EQ(m.system_calls_source, "driver");
+    for (const ThreadMeasurement& thread : m.thread) {
+      if (thread.role == ThreadRole::kSubmitter || thread.role == ThreadRole::kSubmitterReaper) {
+        EXPECT_EQ(thread.operations, 1'000u);
+      }
+    }
+  }
+}
+
+TEST(Runner, TheSameOperationsTakeTheSameLocks) {
+  Row row = null_row(Workload::kPerThread, 1);
+  row.driver = "kioctx@series";
+  RunSettings settings = short_settings();
+  settings.operations = 10'000;
+  const Measurement first = measure(row, settings);
+  const Measurement second = measure(row, settings);
+  ASSERT_TRUE(first.driver_counts && second.driver_counts);
+  EXPECT_GT(first.driver_counts->shared_rmw.value_or(0), 10'000u);
+  EXPECT_EQ(first.driver_counts->shared_rmw, second.driver_counts->shared_rmw);
+}
+
+TEST(Runner, InjectsWhatItSays) {
+  for (const Workload workload : {Workload::kPerThread, Workload::kShared}) {
+    Row row = null_row(workload, 2);
+    RunSettings settings = short_settings();
+    settings.operations = 3'200;
+    settings.injection = {.delay_ns = 2'000, .locks = 3, .calls = 1, .calls_per_operation = 2};
+    const Measurement slowed = measure(row, settings);
+    ASSERT_TRUE(slowed.driver_counts);
+    ASSERT_EQ(slowed.driver_counts->lock_sites.size(), 1u);
+    EXPECT_EQ(slowed.driver_counts->lock_sites[0].site, kInjectedLockSite);
+    EXPECT_EQ(slowed.driver_counts->lock_sites[0].count.acquisitions, 3 * slowed.operations);
+    EXPECT_GT(slowed.system_calls_per_op, 2.0);
+    EXPECT_LT(slowed.system_calls_per_op, 3.1);  // a submit call starts 1 to 32
+    // CPU time, which a busy machine does not make less.
+    EXPECT_GT(slowed.cpu_user_ns_per_op + slowed.cpu_system_ns_per_op, 1'500.0);
+    EXPECT_FALSE(slowed.warnings.empty());
+  }
+}
+
 TEST(Runner, LatencyCanBeOff) {
   Row row = null_row(Workload::kPerThread, 1);
   row.latency = LatencyMode::kOff;

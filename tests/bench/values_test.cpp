@@ -100,6 +100,7 @@ TEST(Values, Durations) {
 
 TEST(Values, DurationTextIsShort) {
   EXPECT_EQ(duration_text(0), "0 s");
+  EXPECT_EQ(duration_text(20), "20 ns");
   EXPECT_EQ(duration_text(100'000), "100 us");
   EXPECT_EQ(duration_text(500'000'000), "500 ms");
   EXPECT_EQ(duration_text(1'500'000'000), "1.5 s");
