@@ -48,14 +48,22 @@ class Site:
     max_ns: object = None
 
 
+def _by_key(sites, key):
+    """{key of a site: the sites with it}, in their order."""
+    grouped = {}
+    for site in sites:
+        grouped.setdefault(key(site), []).append(site)
+    return grouped
+
+
 def _own_sites(row):
     """Locks that the driver counts itself."""
     counts = _taken(row, "driver_counts")
-    names = list(dict.fromkeys(site["site"] for count in counts for site in count["lock_sites"]))
-    for name in names:
+    grouped = [_by_key(count["lock_sites"], lambda site: site["site"]) for count in counts]
+    for name in dict.fromkeys(name for sites in grouped for name in sites):
         found = {"acquisitions": [], "contended": [], "wait_ns": []}
-        for count in counts:
-            same = [site for site in count["lock_sites"] if site["site"] == name]
+        for count, sites in zip(counts, grouped):
+            same = sites.get(name, [])
             for key, values in found.items():
                 values.append(per_op(sum(site[key] for site in same), count["operations"]))
         yield Site(name, False, *(spread(found[key]) for key in found))
@@ -68,14 +76,12 @@ def _kernel_operations(locks, item):
 def _kernel_sites(row):
     taken = [(item.measurement["kernel_locks"], item) for item in row.repetitions
              if item.measurement.get("kernel_locks")]
-    names = list(dict.fromkeys(
-        (site["site"], site.get("kind", "")) for locks, _ in taken
-        for site in locks.get("sites", [])))
-    for name, kind in names:
+    grouped = [_by_key(locks.get("sites", []), lambda site: (site["site"], site.get("kind", "")))
+               for locks, _ in taken]
+    for name, kind in dict.fromkeys(key for sites in grouped for key in sites):
         contended, waits, extremes = [], [], {"p50": [], "p99": [], "max": []}
-        for locks, item in taken:
-            same = [site for site in locks.get("sites", [])
-                    if (site["site"], site.get("kind", "")) == (name, kind)]
+        for (locks, item), sites in zip(taken, grouped):
+            same = sites.get((name, kind), [])
             operations = _kernel_operations(locks, item)
             contended.append(per_op(sum(site["contended"] for site in same), operations))
             waits.append(per_op(sum(site["wait_ns"] or 0 for site in same), operations))

@@ -47,13 +47,15 @@ def _places_lane(row, colours):
     sites = [site for site in inside.lock_sites(row) if site.wait_ns and site.wait_ns.value]
     # The medians of the sites need not add up to the median of their sum.
     total = sum(site.wait_ns.value for site in sites)
-    places = list(colours)
+    places, lengths = list(colours), {}
     for site in sorted(sites, key=lambda site: places.index(site.name) if site.name in colours
                        else len(places)):
-        end = start + site.wait_ns.value / total
-        lane.bars.append(Bar(start, end, colours.get(site.name, MUTED),
-                             HATCH if site.of_kernel else ""))
-        start = end
+        look = colours.get(site.name, MUTED), HATCH if site.of_kernel else ""
+        key = site.name if site.name in colours else look  # those that share a look are one bar
+        lengths[key] = look, lengths.get(key, (look, 0.0))[1] + site.wait_ns.value / total
+    for (colour, hatch), length in lengths.values():
+        lane.bars.append(Bar(start, start + length, colour, hatch))
+        start += length
     return lane
 
 
