@@ -169,8 +169,8 @@ ProfileMeasurement Attribution::profile_of(const StackSampler& sampler) {
       kept.frames.push_back(label(*frame));
     }
   }
-  for (LayerId id = 0; id < layers.size(); ++id) {
-    layers[id].layer = id;
+  for (std::size_t id = 0; id < layers.size(); ++id) {
+    layers[id].layer = LayerId(id);
     if (layers[id].user + layers[id].kernel > 0) profile.layers.push_back(layers[id]);
   }
   for (const auto& [frame, samples] : unmatched) {

@@ -33,7 +33,8 @@ class Attribution {
     LayerId layer = kUnmatched;
     LayerRules::Wait wait = LayerRules::Wait::kOther;  // if the thread left its CPU here
     bool in_kernel = false;
-    auto operator<=>(const NamedStack&) const = default;
+    // All else follows from the frames.
+    bool operator<(const NamedStack& other) const { return frames < other.frames; }
   };
   NamedStack name(std::span<const std::uint64_t> raw);
   // Of a stack of another tool, whose functions have names already.
