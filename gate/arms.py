@@ -21,6 +21,7 @@ class Arm:
     program: str = ""
     sha256: str = ""
     driver: str = ""  # what it measures instead of the suite's drivers; empty for these
+    driver_sha256: str = ""  # of an external one
     options: list = field(default_factory=list)  # of `run`, of this arm alone
     files: list = field(default_factory=list)
 
@@ -32,6 +33,11 @@ class Arm:
         """What rows of both arms have in common: their name, without the driver if that is what is
         compared."""
         return name.partition("/")[2] if self.driver else name
+
+
+def _driver_name(driver):
+    """Of an external one its file's, without the directory."""
+    return pathlib.PurePath(driver).name.removesuffix(".so") if driver.endswith(".so") else driver
 
 
 @dataclass
@@ -49,19 +55,31 @@ class Arms:
     @property
     def same_program(self):
         """Nothing that is measured differs: any difference is chance, or the order of the runs."""
-        return (bool(self.base.sha256) and self.base.sha256 == self.new.sha256
-                and self.base.driver == self.new.driver and self.base.options == self.new.options)
+        same_driver = (self.base.driver_sha256 == self.new.driver_sha256 != ""
+                       or self.base.driver == self.new.driver)
+        return (bool(self.base.sha256) and self.base.sha256 == self.new.sha256 and same_driver
+                and self.base.options == self.new.options)
+
+    @property
+    def one_kind(self):
+        """Whether both arms are the same thing, before and after."""
+        return _driver_name(self.base.driver) == _driver_name(self.new.driver)
 
     def row_name(self, key):
         """Of a row in both arms, for the reader."""
-        if self.base.driver and self.base.driver != self.new.driver:
-            return f"{self.new.driver} against {self.base.driver}/{key}"
-        return f"{self.base.driver}/{key}" if self.base.driver else key
+        if not self.base.driver:
+            return key
+        base, new = (_driver_name(arm.driver) for arm in self)
+        return f"{base}/{key}" if base == new else f"{new} against {base}/{key}"
 
 
 def _digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file. Raises ProgramFailed."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ProgramFailed(f"{path}: {error.strerror}") from None
 
 
 def find_program(given, option):
@@ -92,11 +110,9 @@ def of_programs(base, new, base_driver="", new_driver=""):
     arms = []
     for side, program, driver in zip(SIDES, (base, new), (base_driver, new_driver)):
         path = find_program(program, f"--{side}")
-        try:
-            digest = _digest(path)
-        except OSError as error:
-            raise ProgramFailed(f"{path}: {error.strerror}") from None
-        arms.append(Arm(side, driver or program, path, digest, driver))
+        external = driver if driver.endswith(".so") else ""
+        arms.append(Arm(side, driver or program, path, _digest(path), driver,
+                        _digest(external) if external else ""))
     return Arms(*arms)
 
 

@@ -156,7 +156,7 @@ class Gate:
         self._outcome.notes += notes
 
     def _confirm(self):
-        if not self._arms.base.driver:
+        if self._arms.one_kind:
             judge.flag_implausible(self._compared)
         keys = [key for key in judge.offenders(self._compared) if key[1] != "instructions"]
         if not keys:

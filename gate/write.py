@@ -15,6 +15,7 @@ def _known(value):
 
 def _arm_json(arm, outcome):
     found = {"name": arm.name, "program": arm.program, "sha256": arm.sha256, "driver": arm.driver,
+             "driver_sha256": arm.driver_sha256,
              "files": arm.files}
     blocks = outcome.measured.blocks if outcome.measured else []
     if blocks:

@@ -33,8 +33,9 @@ def _value(arguments, name, default=None):
 
 
 def _rows(settings, arguments):
-    drivers = [_value(arguments, "--driver")] if "--driver" in arguments else \
-        settings.get("rows", ["kioctx@series", "libaio"])
+    drivers = settings.get("rows", ["kioctx@series", "libaio"])
+    if "--driver" in arguments:  # an external one has a name of its own
+        drivers = [pathlib.PurePath(_value(arguments, "--driver")).stem]
     only = re.compile(_value(arguments, "--only", ""))
     configs = [synthetic.config(driver, "per-thread", "null", 2) for driver in drivers]
     rows = [synthetic.row(i, one) for i, one in enumerate(

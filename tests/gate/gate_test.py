@@ -127,6 +127,22 @@ def test_two_drivers_of_one_program(world):
     assert record["same_program"] and "Same program" in record["reason"]
 
 
+def test_two_builds_of_an_external_driver(world):
+    for side in ("base", "new"):
+        (world.directory / side).mkdir()
+        (world.directory / side / "engine.so").write_text("code")
+    given = ["--base-driver", "base/engine.so", "--new-driver", "new/engine.so", "--program",
+             world.program("p")]
+    assert world.gate(*given)[0]["same_program"]
+    (world.directory / "new/engine.so").write_text("other code")
+    record, _ = world.gate(*given)
+    assert not record["same_program"]
+    assert record["rows"][0]["name"].startswith("engine/per-thread/")
+    assert (record["base"]["name"], record["new"]["name"]) == ("base/engine.so", "new/engine.so")
+    (world.directory / "new/engine.so").unlink()
+    world.gate(*given, expect=5)
+
+
 def test_rows_that_are_gone_fail(world):
     gone = {"rows": ["libaio"], "base": {"rows": ["kioctx@series", "libaio"]}}
     record, said = world.pair(expect=4, **gone)
