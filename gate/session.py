@@ -162,7 +162,9 @@ class Gate:
         if not keys:
             return
         names = list(dict.fromkeys(name for name, _ in keys))
-        blocks = planning.blocks_for(self._options.alpha, len(keys))
+        varying = [key for key in keys if self._compared[key].tier == judge.STATISTICAL]
+        blocks = (planning.blocks_for(self._options.alpha, len(varying)) if varying
+                  else planning.LEAST_BLOCKS)
         self._progress.say(f"worse, or too good: {counted(len(keys), 'comparison')} of "
                            f"{counted(len(names), 'row')}; again on fresh data, {blocks} blocks")
         self._progress.phase("confirmation", 2 * blocks)

@@ -29,6 +29,18 @@ def test_a_program_against_itself(tmp_path):
     assert "Gate: PASSED" in page.read_text()
 
 
+def test_more_locks_are_found_again_on_fresh_data(tmp_path):
+    output = tmp_path / "gate.json"
+    aioscope("gate", "--base-driver", "kioctx@series", "--new-driver", "kioctx@v3.7", "--metric",
+             "acquisitions", "--blocks", "2", "--max-blocks", "2", "--no-calibration", "--force",
+             "-q", "-o", str(output), "--", "--only", "per-thread/null", "--warmup", "5ms",
+             "--duration", "20ms", expect=1)
+    one, = json.loads(output.read_text())["rows"]
+    assert one["verdict"] == "regressed" and one["confirmed"] and one["tier"] == 1
+    assert one["name"].startswith("kioctx@v3.7 against kioctx@series/per-thread/null/")
+    assert one["ratio"] > 2
+
+
 def test_a_program_that_needs_a_name():
     done = aioscope("gate", "--base", "/nothing/here", "--new", str(BIN), expect=2)
     assert done.stderr == "aioscope gate: /nothing/here: there is no such program or result file\n"

@@ -57,6 +57,7 @@ def test_one_count_is_found_amid_noise(world):
     assert one["verdict"] == "regressed" and one["tier"] == 1 and one["ratio"] == 1.5
     assert one["low"] is None and one["confirmed"]
     assert [r["key"] for r in record["rows"] if r["verdict"] == "regressed"] == ["acquisitions"]
+    assert record["looks"][-1]["blocks"] == 4  # exact: few are enough
 
 
 def test_a_count_that_varies_gets_an_interval(world):
