@@ -8,7 +8,7 @@ import time
 import xml.etree.ElementTree as xml
 
 import pytest
-from gate_world import QUICK
+from gate_world import QUICK, row
 from gate import child
 from gate.errors import Invalid
 
@@ -36,6 +36,13 @@ def test_what_was_measured_before_a_fault_is_kept_but_decides_nothing(world):
     assert len(record["order"]) == 9
     assert {one["verdict"] for one in record["rows"]} == {"inconclusive"}
     assert record["rows"][0]["ratio"] is not None
+
+
+def test_a_fault_before_the_confirmation_leaves_it_undecided(world):
+    record, _ = world.pair(expect=4, fault="failed", at=14, effects={"cpu": 2})
+    one = row(record, "cpu")
+    assert one["verdict"] == "inconclusive" and one["reason"] == "ended before it was confirmed"
+    assert one["ratio"] > 1.8
 
 
 def test_arms_of_unlike_hosts_are_refused(world):

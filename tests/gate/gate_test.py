@@ -5,6 +5,7 @@ import xml.etree.ElementTree as xml
 
 import pytest
 from gate_world import row, verdicts
+from gate.plan import narrowed
 from reports.gate_file import load_gate
 
 
@@ -98,6 +99,11 @@ def test_a_count_that_the_new_arm_has_no_more(world):
     record, _ = world.pair(rows=["kioctx@series"], uncounted=True, base={"rows": ["kioctx@series"]})
     one = row(record, "acquisitions")
     assert one["verdict"] == "inconclusive" and one["reason"] == "the new arm has it no more"
+
+
+def test_rows_of_a_second_look_stand_for_what_the_user_chose():
+    assert narrowed(["--only", "kio", "--depth", "8", "--only=x"], ["a.b/c:1", "d(e)"]) == [
+        "--depth", "8", "--only", r"^(a\.b/c:1|d\(e\))$"]
 
 
 def test_arms_take_turns_and_begin_equally_often(world):
