@@ -140,11 +140,11 @@ std::vector<LookingPrice> looking_prices(const Summary& summary,
   return prices;
 }
 
-SelfCostStore::SelfCostStore(fs::path directory, const std::string& host_fingerprint) {
+SelfCostStore::SelfCostStore(const fs::path& directory, const std::string& host_fingerprint) {
   if (directory.empty()) return;
   std::string name = fmt::format("{}-{}", host_fingerprint, kBuildType);
   if (*kBuildSanitizers != '\0') name += "-sanitizers";
-  path_ = std::move(directory) / "self-cost" / (name + ".json");
+  path_ = directory / "self-cost" / (name + ".json");
 }
 
 std::vector<LookingPrice> SelfCostStore::load() const {

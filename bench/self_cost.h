@@ -41,7 +41,7 @@ std::vector<LookingPrice> looking_prices(const Summary& summary,
 // Prices of one host and one kind of build, in a file of their own under `directory`.
 class SelfCostStore {
  public:
-  SelfCostStore(std::filesystem::path directory, const std::string& host_fingerprint);
+  SelfCostStore(const std::filesystem::path& directory, const std::string& host_fingerprint);
   // What is known; what cannot be read or understood is not known.
   std::vector<LookingPrice> load() const;
   // Replaces the instruments of `prices` and keeps the others. "" or why it could not be saved.
