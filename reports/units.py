@@ -69,6 +69,8 @@ def percent(share):
         return NONE
     if 0 < share < 0.001:
         return "<0.1 %"
+    if share > 10:
+        return ">1000 %"
     return f"{100 * share:.{1 if share < 0.0995 else 0}f} %"
 
 

@@ -37,6 +37,10 @@ def test_percent(value, text):
     assert units.percent(value) == text
 
 
+def test_a_percentage_that_says_nothing_any_more():
+    assert units.percent(674.13) == ">1000 %"
+
+
 def test_an_upper_bound_is_not_more_than_the_whole():
     assert units.upper_bound_percent(1.5) == "> 100 %"
     assert units.upper_bound_percent(1.0) == units.percent(1.0)
