@@ -137,6 +137,8 @@ Suite load_suite(const std::string& name_or_path) {
 
 RunRequest resolve(std::span<const Assignment> command_line) {
   refuse_both(command_line, "duration", "time-budget");
+  refuse_both(command_line, "operations", "duration");
+  refuse_both(command_line, "operations", "time-budget");
   RunOptions command;
   apply_all(command, command_line);
   const Suite suite = command.suite.empty() ? Suite{} : load_suite(command.suite);
@@ -144,9 +146,11 @@ RunRequest resolve(std::span<const Assignment> command_line) {
   RunRequest request;
   apply_all(request.run, suite.top);
   RunOptions top = request.run;
-  // A duration on the command line is meant, whatever budget the suite has.
+  // A length on the command line is meant, whatever length the suite has.
   for (const Assignment& assignment : command_line) {
-    if (assignment.option->name == "duration") request.run.time_budget_ns = 0;
+    const std::string_view name = assignment.option->name;
+    if (name == "duration" || name == "operations") request.run.time_budget_ns = 0;
+    if (name == "duration" || name == "time-budget") request.run.operations = 0;
   }
   apply_all(request.run, command_line);
   for (const auto& part : suite.parts) {

@@ -1,6 +1,7 @@
 """Instructions per operation of kioctx on a target without I/O, by valgrind --tool=callgrind: exact
-on the noisiest host. The slope between two numbers of operations, in which what a process does
-once cancels. Only rows without a context that threads share: how they meet is not the program's.
+on the noisiest host. The slope between two numbers of operations, in which what a thread does
+once cancels, of the load's threads alone: what the others write depends on the time that passes.
+Only rows without a context that threads share: how they meet is not the program's.
 """
 
 import re
@@ -15,6 +16,9 @@ from .policy import INSTRUCTIONS, Policy
 OPERATIONS = (8192, 32768)  # of each submitter
 TIMEOUT_S = 120
 COLLECTED = re.compile(r"Collected : (\d+)")
+THREAD = "aioscope::run_thread(*"  # what a thread of the load does: bench/workload/roles.cpp
+VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+            f"--toggle-collect={THREAD}")
 
 
 def rows_of(run):
@@ -40,17 +44,19 @@ def why_not(arms):
 def _collected(arm, arguments, operations):
     """Instructions of one process."""
     run = arm.command(*arguments, "--operations", str(operations), "--seed", "1", "--quiet")
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *run]
-    code, _, said = child.start(command, TIMEOUT_S)
+    code, _, said = child.start([*VALGRIND, *run], TIMEOUT_S)
     found = COLLECTED.search(said)
     if code != EXIT_OK or not found:
         raise GateError(f"under valgrind it ended with exit code {code}: {child.last_line(said)}")
+    if int(found.group(1)) == 0:
+        raise GateError(f"valgrind finds no function {THREAD}; is the program stripped?")
     return int(found.group(1))
 
 
 def per_operation(arm, row, options):
     """Instructions per operation of a row. Raises GateError."""
-    arguments = planning.narrowed(planning.run_arguments(options), [row.name])
+    arguments = planning.without_time(
+        planning.narrowed(planning.run_arguments(options), [row.name]))
     few, many = (_collected(arm, arguments, count) for count in OPERATIONS)
     return (many - few) / ((OPERATIONS[1] - OPERATIONS[0]) * row.config["submitters"])
 

@@ -50,18 +50,28 @@ def run_arguments(options):
     return [*(["--suite", suite_argument(options.suite)] if options.suite else []), *arguments]
 
 
-def narrowed(arguments, names):
-    """`arguments` for these rows alone."""
+def _without(arguments, names):
+    """`arguments` without these options and their values."""
     kept, skip = [], False
     for text in arguments:
-        if skip or text.startswith("--only="):
+        if skip:
             skip = False
-        elif text == "--only":
+        elif text in names:
             skip = True
-        else:
+        elif text.split("=")[0] not in names:
             kept.append(text)
+    return kept
+
+
+def narrowed(arguments, names):
+    """`arguments` for these rows alone."""
     escaped = (re.sub(r"[\\^$.|?*+()\[\]{}]", r"\\\g<0>", name) for name in names)
-    return [*kept, "--only", f"^({'|'.join(escaped)})$"]
+    return [*_without(arguments, ["--only"]), "--only", f"^({'|'.join(escaped)})$"]
+
+
+def without_time(arguments):
+    """`arguments` for a number of operations."""
+    return _without(arguments, ["--duration", "--time-budget"])
 
 
 def _ask(arm, arguments):

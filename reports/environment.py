@@ -73,6 +73,9 @@ def of_run(run):
             rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
                     if key not in ("target", "label")]
             fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
+    options = run.header.get("options")
+    injected = options.get("inject") if isinstance(options, dict) else None
+    fields["Injected work"] = _text("inject", injected or "")
     fields["Command"] = shlex.join(run.header["command"])
     return fields
 

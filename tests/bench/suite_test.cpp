@@ -123,6 +123,34 @@ TEST(Suite, ADurationOnTheCommandLineBeatsTheSuitesBudget) {
   EXPECT_THROW(suite.resolve({{"duration", "1s"}, {"time-budget", "5s"}}), UsageError);
 }
 
+TEST(Suite, ANumberOfOperationsIsInPlaceOfTime) {
+  const SuiteFile timed("time-budget = \"10s\"\n");
+  EXPECT_EQ(timed.resolve({{"operations", "500"}}).run.operations, 500u);
+  EXPECT_EQ(timed.resolve({{"operations", "500"}}).run.time_budget_ns, 0);
+  EXPECT_THROW(timed.resolve({{"operations", "1"}, {"duration", "1s"}}), UsageError);
+  EXPECT_THROW(timed.resolve({{"operations", "1"}, {"time-budget", "1s"}}), UsageError);
+  const SuiteFile counted("operations = 500\n");
+  EXPECT_EQ(counted.resolve().run.operations, 500u);
+  EXPECT_EQ(counted.resolve({{"duration", "1s"}}).run.operations, 0u);
+}
+
+TEST(Suite, InjectedWorkIsNamedWithItsSize) {
+  const Injection found =
+      SuiteFile("inject = [\"delay=20ns,lock=2\", \"syscall=1,syscall-per-op=3\"]\n")
+          .resolve()
+          .run.injection;
+  EXPECT_EQ(found.delay_ns, 20);
+  EXPECT_EQ(found.locks, 2u);
+  EXPECT_EQ(found.calls, 1u);
+  EXPECT_EQ(found.calls_per_operation, 3u);
+  EXPECT_EQ(SuiteFile("inject = \"dely=20ns\"\n").error(),
+            "suite.toml:1: inject: 'dely=20ns' is none of delay=TIME, lock=N, syscall=N, "
+            "syscall-per-op=N; did you mean 'delay'?");
+  for (const char* wrong : {"lock", "lock=", "lock=0", "lock=two", "delay=0", "delay=fast", ""}) {
+    EXPECT_NE(SuiteFile(std::string("inject = \"") + wrong + "\"\n").error(), "no error") << wrong;
+  }
+}
+
 TEST(Suite, MistakesAreNamedWithTheirLine) {
   EXPECT_EQ(SuiteFile("depth = 1\nsubmiters = 4\n").error(),
             "suite.toml:2: unknown key 'submiters'; did you mean 'submitters'?");

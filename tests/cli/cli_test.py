@@ -68,6 +68,22 @@ def test_a_device_fails_as_it_was_asked_to_and_other_drivers_are_skipped(tmp_pat
         assert " device=latency=5us,jitter=0ns,cpus=1,coalesce=4," in measurement["setup"]
 
 
+# Injected work
+
+def test_who_reads_a_result_with_injected_work_is_told(tmp_path):
+    path = tmp_path / "result.jsonl"
+    done = aioscope("run", "--driver", "sync", "--workload", "per-thread", "--submitters", "1",
+                    "--inject", "delay=100ns,lock=2", "--operations", "3000",
+                    "--no-harness-price", "-o", str(path))
+    assert "made slower on purpose, by --inject" in done.stdout
+    lines = records(path.read_text())
+    assert lines[0]["options"]["inject"] == "delay=100ns,lock=2"
+    measurement = only("repetition", lines)[0]["measurement"]
+    assert measurement["operations"] == 3000
+    sites = {site["site"]: site for site in measurement["driver_counts"]["lock_sites"]}
+    assert sites["injected"]["acquisitions"] == 6000
+
+
 # Stages
 
 def test_the_stages_are_those_of_the_series_in_order():
@@ -140,6 +156,10 @@ def test_version():
     (["run", "--format", "xml"], "--format: unknown format 'xml'"),
     (["run", "--time-budget", "100ms"], "--time-budget: 100 ms is too little"),
     (["run", "--duration", "1s", "--time-budget", "9s"], "exclude each other"),
+    (["run", "--operations", "5", "--duration", "1s"],
+     "--operations and --duration exclude each other; leave out one"),
+    (["run", "--operations", "5", "--rate", "9"], "--operations: not together with --rate"),
+    (["run", "--inject", "lck=2"], "--inject: 'lck=2' is none of delay=TIME, lock=N"),
     (["list", "driver"], "cannot list 'driver'; did you mean 'drivers'?"),
     (["run", "--color", "alwys"], "--color: unknown 'alwys'; did you mean 'always'?"),
 ])

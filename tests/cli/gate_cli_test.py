@@ -1,8 +1,13 @@
 """aioscope gate with the real program, from its command line to the report of its verdict."""
 
 import json
+import shutil
+import subprocess
 
-from cli_test import BIN, aioscope
+import pytest
+
+from cli_test import BIN, aioscope, records
+from gate import instructions
 
 ROWS = ["--", "--only", "(kioctx@series|libaio)/per-thread/null", "--warmup", "5ms", "--duration",
         "20ms"]
@@ -39,6 +44,21 @@ def test_more_locks_are_found_again_on_fresh_data(tmp_path):
     assert one["verdict"] == "regressed" and one["confirmed"] and one["tier"] == 1
     assert one["name"].startswith("kioctx@v3.7 against kioctx@series/per-thread/null/")
     assert one["ratio"] > 2
+
+
+def test_instructions_are_those_of_the_threads_of_the_load(tmp_path):
+    if shutil.which("valgrind") is None:
+        pytest.skip("valgrind is not installed")
+    command = [str(BIN), "run", "--driver", "kioctx@series", "--workload", "per-thread",
+               "--submitters", "1", "--repetitions", "1", "--no-harness-price", "--operations",
+               "500", "--quiet", "--format", "ndjson"]
+    plain = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    if records(plain.stdout)[0]["tool"]["sanitizers"]:
+        pytest.skip("valgrind cannot run a program with sanitizers")
+    done = subprocess.run([*instructions.VALGRIND, *command], capture_output=True, text=True,
+                          check=True, timeout=100)
+    # Starting the program alone takes millions.
+    assert 50_000 < int(instructions.COLLECTED.search(done.stderr)[1]) < 2_000_000
 
 
 def test_a_program_that_needs_a_name():

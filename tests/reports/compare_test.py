@@ -193,6 +193,15 @@ def test_unlike_runs_are_refused(tmp_path, file, capsys, host, tool, named):
         assert "What differs of their environments" in capsys.readouterr().out
 
 
+def test_injected_work_is_a_difference(tmp_path, file, capsys):
+    other = records()
+    other[0]["options"] = {**(other[0].get("options") or {}), "inject": "lock=1"}
+    (tmp_path / "b.jsonl").write_text(synthetic.text(other))
+    assert main(["compare", file("a"), str(tmp_path / "b.jsonl")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("Injected work" in line and "none" in line and "lock=1" in line for line in lines)
+
+
 def test_several_files(file, capsys):
     a, b, c = file("a"), file("b", [2 * rate for rate in BASE]), file("c", drivers=("sync",
                                                                                    "libaio"))
