@@ -36,6 +36,97 @@ RunDescription sample_run() {
   return run;
 }
 
+namespace {
+
+void add_counts(Measurement& m) {
+  m.counters = {{.name = "task-clock",
+                 .in_ns = true,
+                 .value = 320'000'000,
+                 .per_op = 8000,
+                 .enabled_ns = 400'000'000,
+                 .running_ns = 400'000'000},
+                {.name = "cache-misses:k",
+                 .value = 20'000,
+                 .per_op = 0.5,
+                 .enabled_ns = 400'000'000,
+                 .running_ns = 100'000'000,
+                 .scaled = true},
+                {.name = "lock:contention_begin", .reason = "tracefs is not mounted"}};
+  m.driver_counts = {
+      .operations = 40'000,
+      .lock_sites = {{"queue/submit",
+                      {.acquisitions = 60'000, .contended = 400, .wait_ns = 80'000}},
+                     {"queue/reap", {.acquisitions = 20'000, .contended = 0, .wait_ns = 0}}},
+      .shared_rmw = 100'000,
+      .allocations = 0};
+}
+
+void add_profile(Measurement& m) {
+  ProfileMeasurement& profile = m.profile.emplace();
+  profile.event = "cpu-clock";
+  profile.scope = "cpus";
+  profile.kernel_sampled = true;
+  profile.frequency_hz = 999;
+  profile.samples = 500;
+  profile.lost = 2;
+  profile.duration_ns = 500'000'000;
+  profile.threads = {{"submitter 0", false, 390}, {"iou-wrk-123", true, 110}};
+  profile.threads_missed = {"iou-wrk-123"};
+  profile.layers = {{layer_id("aio core"), 0, 300},
+                    {layer_id("aio lock wait"), 0, 100},
+                    {layer_id("harness"), 90, 0},
+                    {kUnmatched, 4, 6}};
+  profile.stacks = {
+      {{"aioscope::run_thread", "syscall", "io_submit_one_[k]"}, layer_id("aio core"), 300}};
+  profile.rest_samples = 200;
+  profile.moved = {{layer_id("aio core"), layer_id("aio lock wait"), 30}};
+  profile.unmatched = {{"strange_[k]", 6}, {"[libmine.so]", 4}};
+  OffCpuMeasurement& off_cpu = m.off_cpu.emplace();
+  off_cpu.source = "sched:sched_switch";
+  off_cpu.window_ns = 500'000'000;
+  off_cpu.stacks = 120;
+  off_cpu.threads = {
+      {"submitter 0", false, 4'000, 30'000'000, 20'000'000, 50'000, 50'050'000, 7'000'000}};
+  off_cpu.threads.push_back({.name = "iou-wrk-123", .of_driver = true, .switches = 1});
+}
+
+void add_lock_waits(Measurement& m) {
+  m.kernel_locks = LockWaits{.source = "lock:contention_begin",
+                             .operations = 40'000,
+                             .events = 520,
+                             .unfinished = 1,
+                             .recording_ns = 2'100,
+                             .sites = {{.site = "aio_complete",
+                                        .layer = "aio lock wait",
+                                        .kind = "spin",
+                                        .contended = 500,
+                                        .wait_ns = 1'500'000,
+                                        .wait_ns_p50 = 900,
+                                        .wait_ns_max = 60'000}}};
+  m.futex_waits = LockWaits{.reason = "tracefs is not mounted"};
+}
+
+void add_threads(Measurement& m) {
+  ThreadMeasurement submitter;
+  submitter.role = ThreadRole::kSubmitter;
+  submitter.operations = 10'000;
+  submitter.submit_calls = 9'000;
+  submitter.short_submits = 3;
+  submitter.user_ns = 5'000'000;
+  submitter.system_ns = 70'000'000;
+  submitter.voluntary_switches = 7'000;
+  submitter.migrations = 4;
+  submitter.driver_system_calls = 9'000;
+  ThreadMeasurement reaper;
+  reaper.role = ThreadRole::kReaper;
+  reaper.cpu = 1;
+  reaper.operations = 40'000;
+  reaper.reap_calls = 20'000;
+  m.thread = {submitter, reaper};
+}
+
+}  // namespace
+
 Measurement sample_measurement() {
   Measurement m;
   m.setup = "io_getevents nr=512";
@@ -68,83 +159,12 @@ Measurement sample_measurement() {
   m.harness_system_calls_per_op = 0.5;
   m.system_calls_source = "driver";
   m.system_calls_reason = "tracefs is not mounted";
-  m.counters = {{.name = "task-clock",
-                 .in_ns = true,
-                 .value = 320'000'000,
-                 .per_op = 8000,
-                 .enabled_ns = 400'000'000,
-                 .running_ns = 400'000'000},
-                {.name = "cache-misses:k",
-                 .value = 20'000,
-                 .per_op = 0.5,
-                 .enabled_ns = 400'000'000,
-                 .running_ns = 100'000'000,
-                 .scaled = true},
-                {.name = "lock:contention_begin", .reason = "tracefs is not mounted"}};
-  m.driver_counts = {
-      .operations = 40'000,
-      .lock_sites = {{"queue/submit",
-                      {.acquisitions = 60'000, .contended = 400, .wait_ns = 80'000}},
-                     {"queue/reap", {.acquisitions = 20'000, .contended = 0, .wait_ns = 0}}},
-      .shared_rmw = 100'000,
-      .allocations = 0};
-  ProfileMeasurement& profile = m.profile.emplace();
-  profile.event = "cpu-clock";
-  profile.scope = "cpus";
-  profile.kernel_sampled = true;
-  profile.frequency_hz = 999;
-  profile.samples = 500;
-  profile.lost = 2;
-  profile.duration_ns = 500'000'000;
-  profile.threads = {{"submitter 0", false, 390}, {"iou-wrk-123", true, 110}};
-  profile.threads_missed = {"iou-wrk-123"};
-  profile.layers = {{layer_id("aio core"), 0, 300},
-                    {layer_id("aio lock wait"), 0, 100},
-                    {layer_id("harness"), 90, 0},
-                    {kUnmatched, 4, 6}};
-  profile.stacks = {
-      {{"aioscope::run_thread", "syscall", "io_submit_one_[k]"}, layer_id("aio core"), 300}};
-  profile.rest_samples = 200;
-  profile.moved = {{layer_id("aio core"), layer_id("aio lock wait"), 30}};
-  profile.unmatched = {{"strange_[k]", 6}, {"[libmine.so]", 4}};
-  OffCpuMeasurement& off_cpu = m.off_cpu.emplace();
-  off_cpu.source = "sched:sched_switch";
-  off_cpu.window_ns = 500'000'000;
-  off_cpu.stacks = 120;
-  off_cpu.threads = {
-      {"submitter 0", false, 4'000, 30'000'000, 20'000'000, 50'000, 50'050'000, 7'000'000}};
-  off_cpu.threads.push_back({.name = "iou-wrk-123", .of_driver = true, .switches = 1});
-  m.kernel_locks = LockWaits{.source = "lock:contention_begin",
-                             .operations = 40'000,
-                             .events = 520,
-                             .unfinished = 1,
-                             .recording_ns = 2'100,
-                             .sites = {{.site = "aio_complete",
-                                        .layer = "aio lock wait",
-                                        .kind = "spin",
-                                        .contended = 500,
-                                        .wait_ns = 1'500'000,
-                                        .wait_ns_p50 = 900,
-                                        .wait_ns_max = 60'000}}};
-  m.futex_waits = LockWaits{.reason = "tracefs is not mounted"};
+  add_counts(m);
+  add_profile(m);
+  add_lock_waits(m);
+  add_threads(m);
   m.submitted = 60'000;
   m.completed = 60'000;
-  ThreadMeasurement submitter;
-  submitter.role = ThreadRole::kSubmitter;
-  submitter.operations = 10'000;
-  submitter.submit_calls = 9'000;
-  submitter.short_submits = 3;
-  submitter.user_ns = 5'000'000;
-  submitter.system_ns = 70'000'000;
-  submitter.voluntary_switches = 7'000;
-  submitter.migrations = 4;
-  submitter.driver_system_calls = 9'000;
-  ThreadMeasurement reaper;
-  reaper.role = ThreadRole::kReaper;
-  reaper.cpu = 1;
-  reaper.operations = 40'000;
-  reaper.reap_calls = 20'000;
-  m.thread = {submitter, reaper};
   m.warnings = {"a warning"};
   return m;
 }
