@@ -17,13 +17,15 @@ using testing::IsEmpty;
 using testing::Not;
 
 class CounterNames : public testing::Test {
+ public:
+  ~CounterNames() override { unsetenv("LIBPFM_FORCE_PMU"); }
+
  protected:
   CounterNames() {
     unsetenv("LIBPFM_FORCE_PMU");
     root_.write("sys/kernel/tracing/events/lock/contention_begin/id", "408\n");
     root_.write("sys/kernel/tracing/events/syscalls/sys_enter_io_submit/id", "1099\n");
   }
-  ~CounterNames() override { unsetenv("LIBPFM_FORCE_PMU"); }
 
   Counter encode(const std::string& name) const {
     return encode_counter(name, Tracefs(root_.path()));
