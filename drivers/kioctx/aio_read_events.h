@@ -37,14 +37,14 @@ std::uint32_t Kioctx<S>::reap(std::span<IoEvent> events) {
     return aio_read_events_ring(events);
   } else {
     std::uint32_t count = 0;
-    while (count < events.size() && aio_read_evt(events[count])) ++count;
+    while (count < events.size() && aio_read_evt(events.data() + count)) ++count;
     return count;
   }
 }
 
 // Until bulk-reap: one event for a turn of ring_lock, and a store of head for each.
 template <Stage S>
-bool Kioctx<S>::aio_read_evt(IoEvent& event) {
+bool Kioctx<S>::aio_read_evt(IoEvent* event) {
   AioRing& ring = *this->ring_pages;
   if (ring.head.load(std::memory_order_relaxed) == ring.tail.load(std::memory_order_relaxed)) {
     return false;
@@ -53,7 +53,7 @@ bool Kioctx<S>::aio_read_evt(IoEvent& event) {
   const std::uint32_t head = ring.head.load(std::memory_order_relaxed) % this->nr_events;
   // Acquire: the event. Pairs with the producers.
   if (head == ring.tail.load(std::memory_order_acquire)) return false;
-  event = ring.events()[head];
+  *event = ring.events()[head];
   smp_mb();
   // Release: the event was read. Pairs with batch_room().
   ring.head.store((head + 1) % this->nr_events, std::memory_order_release);

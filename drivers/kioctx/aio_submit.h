@@ -103,10 +103,12 @@ int Kioctx<S>::aio_setup_iocb(Request& req, const Iocb& iocb) {
   req.ki_user_data.store(iocb.data, std::memory_order_relaxed);
   switch (iocb.opcode) {
     case IocbCommand::kPread:
+      if (!req.ki_filp->allows(FileAccess::kRead)) return EBADF;
       req.ki_write = false;
       req.ki_retry = req.ki_filp->f_op->aio_read;
       return rw_verify_area(iocb);
     case IocbCommand::kPwrite:
+      if (!req.ki_filp->allows(FileAccess::kWrite)) return EBADF;
       req.ki_write = true;
       req.ki_retry = req.ki_filp->f_op->aio_write;
       return rw_verify_area(iocb);

@@ -23,13 +23,22 @@ struct FileOperations {
   std::int64_t (*aio_write)(Kiocb*);
 };
 
+// What a file was opened for, in bits.
+enum class FileAccess : std::uint8_t { kRead = 1, kWrite = 2, kReadWrite = 3 };
+
 // One line per file: its count is written by every request that uses it, from every CPU.
 struct alignas(kCacheline) File {
-  File(const FileOperations& operations, void* data) : f_op(&operations), private_data(data) {}
+  File(const FileOperations& operations, void* data, FileAccess access)
+      : f_op(&operations), private_data(data), f_mode(access) {}
+
+  bool allows(FileAccess access) const {
+    return (std::uint8_t(f_mode) & std::uint8_t(access)) != 0;
+  }
 
   std::atomic<std::int64_t> f_count{1};
   const FileOperations* f_op;
   void* private_data;
+  FileAccess f_mode;
 };
 
 // The files of one process, by number. Filled before use; fget() is thread-safe.
@@ -40,8 +49,9 @@ class FileTable {
   FileTable& operator=(const FileTable&) = delete;
 
   // Returns the number of the new file. `operations` must outlive the table.
-  std::uint32_t install(const FileOperations& operations, void* private_data) {
-    files_.emplace_back(operations, private_data);
+  std::uint32_t install(const FileOperations& operations, void* private_data,
+                        FileAccess access = FileAccess::kReadWrite) {
+    files_.emplace_back(operations, private_data, access);
     return std::uint32_t(files_.size() - 1);
   }
 

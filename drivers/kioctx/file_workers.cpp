@@ -1,5 +1,6 @@
 #include "drivers/kioctx/file_workers.h"
 
+#include <fcntl.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -29,6 +30,17 @@ std::int64_t transfer(const Kiocb& req, int fd) {
   return bytes >= 0 ? bytes : -errno;
 }
 
+FileAccess access_of(int fd) {
+  switch (fcntl(fd, F_GETFL) & O_ACCMODE) {
+    case O_RDONLY:
+      return FileAccess::kRead;
+    case O_WRONLY:
+      return FileAccess::kWrite;
+    default:
+      return FileAccess::kReadWrite;
+  }
+}
+
 }  // namespace
 
 constinit const FileOperations FileWorkers::kOperations{queue_request, queue_request};
@@ -50,7 +62,7 @@ FileWorkers::~FileWorkers() {
 
 std::uint32_t FileWorkers::install(FileTable& table, int fd) {
   files_.push_back(new OpenFile{this, fd});
-  return table.install(kOperations, files_.back());
+  return table.install(kOperations, files_.back(), access_of(fd));
 }
 
 std::int64_t FileWorkers::queue_request(Kiocb* req) {

@@ -38,8 +38,8 @@ struct IoEvent {
 };
 
 // `submitted` requests from the front were started. `error` (positive errno) is what stopped the
-// next one, 0 if nothing did: EAGAIN the ring is full, EBADF no such file, EINVAL no such
-// context or operation, or an offset or end beyond 2^63 - 1.
+// next one, 0 if nothing did: EAGAIN the ring is full, EBADF no such file, or
+// not opened for that; EINVAL no such context or operation, or an offset or end beyond 2^63 - 1.
 struct IoSubmitResult {
   std::uint32_t submitted = 0;
   std::int32_t error = 0;

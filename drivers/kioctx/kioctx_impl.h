@@ -160,7 +160,7 @@ class Kioctx : public KioctxFields<S> {
 
   // aio_read_events.h
   std::uint32_t reap(std::span<IoEvent> events);
-  bool aio_read_evt(IoEvent& event);
+  bool aio_read_evt(IoEvent* event);  // false: the ring is empty, `event` is not looked at
   std::uint32_t aio_read_events_ring(std::span<IoEvent> events);
   std::uint32_t read_cpu_rings(std::span<IoEvent> events);
   void prepare_to_read(WaitQueueEntry& entry, std::uint32_t min_nr);

@@ -131,5 +131,28 @@ TEST_P(KioctxFiles, WhatIsQueuedCanBeCancelledAndWhatRunsCannot) {
   close(ends[1]);
 }
 
+// As in the kernel: by io_submit(), not by an event.
+TEST_P(KioctxFiles, AFileNotOpenForThatIsRefusedAtOnce) {
+  start(1);
+  const int read_only = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+  const int write_only = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const std::uint32_t reads_from = workers_->install(files_, read_only);
+  const std::uint32_t writes_to = workers_->install(files_, write_only);
+  setup(8);
+  std::byte buffer{1};
+  const auto answer = [&](std::uint32_t file, IocbCommand opcode) {
+    return submit({{.buf = &buffer, .nbytes = 1, .fildes = file, .opcode = opcode}}).error;
+  };
+  EXPECT_EQ(answer(reads_from, IocbCommand::kPwrite), EBADF);
+  EXPECT_EQ(answer(writes_to, IocbCommand::kPread), EBADF);
+  EXPECT_EQ(answer(reads_from, IocbCommand::kPread), 0);
+  EXPECT_EQ(answer(writes_to, IocbCommand::kPwrite), 0);
+  EXPECT_EQ(reap_all(2).size(), 2u);
+  destroy();
+  workers_.reset();
+  close(read_only);
+  close(write_only);
+}
+
 }  // namespace
 }  // namespace aioscope::kioctx

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <span>
 
@@ -63,6 +64,12 @@ class Player {
       const std::string text = destroy(place);
       if (difference.empty()) difference = text;
     }
+    if (!had_real_) return difference;
+    if (difference.empty() && !std::ranges::equal(kernel_.real_file(), ours_.real_file())) {
+      difference = "the real file has different bytes";
+    }
+    kernel_.renew_real_file();
+    ours_.renew_real_file();
     return difference;
   }
 
@@ -111,24 +118,34 @@ class Player {
     }
     const std::int64_t theirs = kernel_.io_submit(place.kernel_id, for_kernel);
     const std::int64_t mine = ours_.io_submit(place.our_id, for_us);
+    if (real) had_real_ = true;
     if (mine > 0 && real) place.had_real = place.real_in_flight = true;
     place.outstanding += std::uint64_t(std::max<std::int64_t>(mine, 0));
-    compared_.requests += call.requests.size();
-    if (mine != std::int64_t(call.requests.size())) ++compared_.refused;
-    if (mine == -EAGAIN) ++compared_.full;
+    count(call.requests, mine);
     if (auto text = returned(theirs, mine); !text.empty()) return text;
     return ring(place);
+  }
+
+  void count(std::span<const RequestSpec> requests, std::int64_t result) {
+    compared_.requests += requests.size();
+    if (result == std::int64_t(requests.size())) return;
+    ++compared_.refused;
+    const auto stopped_at = std::size_t(std::max<std::int64_t>(result, 0));
+    const bool none_bad = result > 0 && !refused(requests[stopped_at]);
+    if (result == -EAGAIN || none_bad) ++compared_.full;
   }
 
   // A buffer that tells whether it was read into, or that holds what to write: text that depends on
   // the place in the file alone.
   static std::byte* prepared(World& world, const RequestSpec& spec, std::uint64_t tag) {
     std::byte* buffer = world.buffer(tag);
+    const std::uint32_t shift = spec.buffer == Buffer::kUnaligned ? 1 : 0;
     const bool write = spec.operation == Operation::kWrite;
     for (std::uint32_t i = 0; i < kBufferBytes; ++i) {
-      buffer[i] = write ? std::byte((spec.offset + i) * 7) : std::byte{0xa5};
+      buffer[i] = write ? std::byte((spec.offset + i - shift) * 7) : std::byte{0xa5};
     }
-    return spec.null_buffer ? nullptr : buffer;
+    if (spec.buffer == Buffer::kNull) return nullptr;
+    return spec.buffer == Buffer::kUnmapped ? world.unmapped() : buffer + shift;
   }
 
   std::string getevents(const Call& call, Place& place) {
@@ -141,10 +158,15 @@ class Player {
     } else if (timeout_ns < 0 && min > place.outstanding && min <= nr && place.live) {
       timeout_ns = 0;  // it would wait for ever
     }
+    const bool null_events = call.null_events && place.outstanding == 0;
     std::vector<IoEvent> theirs(nr);
     std::vector<IoEvent> mine(nr);
-    const std::int64_t their_count = kernel_.io_getevents(place.kernel_id, min, theirs, timeout_ns);
-    const std::int64_t my_count = ours_.io_getevents(place.our_id, min, mine, timeout_ns);
+    const auto array = [&](std::vector<IoEvent>& events) {
+      return std::span<IoEvent>(null_events ? nullptr : events.data(), nr);
+    };
+    const std::int64_t their_count =
+        kernel_.io_getevents(place.kernel_id, min, array(theirs), timeout_ns);
+    const std::int64_t my_count = ours_.io_getevents(place.our_id, min, array(mine), timeout_ns);
     if (auto text = returned(their_count, my_count); !text.empty()) return text;
     if (my_count < 0) return "";
     theirs.resize(std::size_t(their_count));
@@ -247,15 +269,8 @@ class Player {
   Compared& compared_;
   std::array<Place, kPlaces> places_;
   std::uint64_t next_tag_ = 0;
+  bool had_real_ = false;
 };
-
-// `sequence` without elements [begin, end) of one of its lists.
-template <class T>
-std::vector<T> without(const std::vector<T>& list, std::size_t begin, std::size_t end) {
-  std::vector<T> rest(list.begin(), list.begin() + std::ptrdiff_t(begin));
-  rest.insert(rest.end(), list.begin() + std::ptrdiff_t(end), list.end());
-  return rest;
-}
 
 }  // namespace
 
@@ -272,34 +287,6 @@ std::optional<Difference> compare(const Sequence& sequence, Rules rules, World& 
   std::string text = player.end();
   if (text.empty()) return std::nullopt;
   return Difference{sequence.size(), std::move(text)};
-}
-
-Sequence shrink(Sequence sequence, Rules rules, World& kernel, World& ours) {
-  const auto differs = [&](const Sequence& shorter) {
-    return compare(shorter, rules, kernel, ours, nullptr).has_value();
-  };
-  for (std::size_t step = std::max<std::size_t>(sequence.size() / 2, 1); step > 0; step /= 2) {
-    for (std::size_t begin = 0; begin < sequence.size();) {
-      const std::size_t end = std::min(begin + step, sequence.size());
-      Sequence shorter = without(sequence, begin, end);
-      if (differs(shorter)) {
-        sequence = std::move(shorter);
-      } else {
-        begin = end;
-      }
-    }
-  }
-  for (Call& call : sequence) {
-    for (std::size_t i = 0; i < call.requests.size();) {
-      const std::vector<RequestSpec> all = call.requests;
-      call.requests = without(all, i, i + 1);
-      if (!differs(sequence)) {
-        call.requests = all;
-        ++i;
-      }
-    }
-  }
-  return sequence;
 }
 
 }  // namespace aioscope::kioctx

@@ -22,7 +22,7 @@ struct Compared {
   std::uint64_t requests = 0;
   std::uint64_t events = 0;
   std::uint64_t refused = 0;  // io_submit() that stopped at a request or refused the first
-  std::uint64_t full = 0;     // of these, with EAGAIN
+  std::uint64_t full = 0;     // of these, for want of a slot
 };
 
 enum class Rules : std::uint8_t {
@@ -33,7 +33,8 @@ enum class Rules : std::uint8_t {
 };
 
 // Compared are the return values, the events in their order with data, res, res2 and obj, what was
-// read, and where head and tail of the ring stand. Both worlds are left without contexts.
+// read, where head and tail of the ring stand, and in the end the bytes of the real file. Both
+// worlds are left without contexts, and their files as they were at first.
 //
 // Not asked, because the answer depends on when something completes or on which CPU:
 // - while requests on real files are in flight, io_getevents() waits for all of them, their events
@@ -42,8 +43,5 @@ enum class Rules : std::uint8_t {
 // - a context that is gone is used only until the next one is made, which may have its address.
 std::optional<Difference> compare(const Sequence& sequence, Rules rules, World& kernel, World& ours,
                                   Compared* compared);
-
-// A shorter sequence that still differs: without calls, then without requests, that do not matter.
-Sequence shrink(Sequence sequence, Rules rules, World& kernel, World& ours);
 
 }  // namespace aioscope::kioctx

@@ -1,5 +1,6 @@
 #include "tests/drivers/kioctx/differential/generator.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 
@@ -33,7 +34,7 @@ class Generator {
   Call call() {
     const std::uint64_t kind = below(1000);
     if (kind < 10 || (!live_[0] && one_in(2))) return setup();
-    if (kind < 20) return destroy();
+    if (kind < 16) return destroy();
     if (kind < 50) return cancel();
     if (kind < 100 && options_.todays_rules) return user_reap();
     return below(100) < submits_ ? submit() : getevents();
@@ -56,7 +57,7 @@ class Generator {
   }
 
   Call destroy() {
-    const std::uint32_t at = place();
+    const std::uint32_t at = one_in(3) ? std::uint32_t(below(kPlaces)) : place();
     live_[at] = false;
     return {.kind = CallKind::kDestroy, .place = at};
   }
@@ -65,24 +66,60 @@ class Generator {
     constexpr std::array<std::uint32_t, 6> kCounts{0, 1, 2, 3, 8, 33};
     Call call{.kind = CallKind::kSubmit, .place = place()};
     std::uint32_t count = one_of(kCounts);
-    if (options_.todays_rules && one_in(12)) count = 140;  // more than the smallest ring has
+    // More than the smallest ring has, or than any.
+    if (options_.todays_rules && one_in(8)) count = one_in(2) ? 140 : 400;
     const bool real = real_ && one_in(4);
     for (std::uint32_t i = 0; i < count; ++i) call.requests.push_back(request(real));
+    // Half of the batches have a bad request, others after it sometimes.
+    while (count > 0 && one_in(2)) spoil(call.requests[below(count)]);
     return call;
   }
 
   RequestSpec request(bool real) {
     RequestSpec request;
-    request.operation = one_in(40)  ? Operation::kUnknown
-                        : one_in(2) ? Operation::kWrite
-                                    : Operation::kRead;
-    request.file = one_in(30)          ? TargetFile::kNotOpen
-                   : real && one_in(2) ? TargetFile::kReal
-                   : one_in(2)         ? TargetFile::kZero
-                                       : TargetFile::kNull;
-    request.null_buffer = one_in(15);
+    request.operation = one_in(2) ? Operation::kWrite : Operation::kRead;
+    const bool write = request.operation == Operation::kWrite;
+    request.file = real && one_in(2) ? TargetFile::kReal
+                   : one_in(20)      ? (write ? TargetFile::kWriteOnly : TargetFile::kReadOnly)
+                   : one_in(2)       ? TargetFile::kZero
+                                     : TargetFile::kNull;
     request.file == TargetFile::kReal ? place_in_real(request) : place_in_character(request);
+    choose_buffer(request);
     return request;
+  }
+
+  // What io_submit() refuses; two reasons at once show which is looked at first.
+  void spoil(RequestSpec& request) {
+    do {
+      switch (below(5)) {
+        case 0:
+          request.file = TargetFile::kNotOpen;
+          break;
+        case 1:
+          request.operation = Operation::kUnknown;
+          break;
+        case 2:
+          request.file = TargetFile::kReadOnly;
+          request.operation = Operation::kWrite;
+          break;
+        case 3:
+          request.file = TargetFile::kWriteOnly;
+          request.operation = Operation::kRead;
+          break;
+        default:
+          // Below zero, and beyond the largest offset together with the bytes.
+          request.offset = one_in(2) ? kNegative : kNegative - below(request.nbytes + 1ull);
+      }
+    } while (one_in(4));
+    if (!refused(request) || fills_memory(request)) request.file = TargetFile::kNotOpen;
+  }
+
+  void choose_buffer(RequestSpec& request) {
+    if (!one_in(8)) return;
+    request.buffer = one_in(3) ? Buffer::kUnaligned : one_in(2) ? Buffer::kNull : Buffer::kUnmapped;
+    if (request.buffer == Buffer::kUnmapped && fills_memory(request))
+      request.buffer = Buffer::kNull;
+    if (request.buffer == Buffer::kUnaligned && request.nbytes == 4096) request.nbytes = 512;
   }
 
   // Reads stay in the first half of the file and behind its end, writes in the second half, so that
@@ -94,7 +131,6 @@ class Generator {
     request.offset = (write ? kHalf : 0) + below((kHalf - 4096) / 512) * 512;
     if (!write && one_in(8)) request.offset = 2 * kHalf - 512 * below(3);
     if (one_in(12)) request.offset += 1;  // O_DIRECT refuses that
-    if (one_in(30)) request.offset = kNegative;
   }
 
   void place_in_character(RequestSpec& request) {
@@ -102,12 +138,11 @@ class Generator {
     // One byte more than the kernel transfers at a time, and all there are. /dev/null looks at no
     // byte, and neither does a write to /dev/zero.
     constexpr std::array<std::uint32_t, 3> kManyBytes{0x7ffff000, 0x7ffff001, UINT32_MAX};
-    const bool touches = request.file == TargetFile::kZero && request.operation == Operation::kRead;
-    request.nbytes = !touches && one_in(20) ? one_of(kManyBytes) : one_of(kBytes);
+    request.nbytes = one_of(kManyBytes);
+    if (fills_memory(request) || !one_in(20)) request.nbytes = one_of(kBytes);
     if (one_in(2)) request.offset = below(1u << 20);
-    // Below zero, and beyond the largest offset together with the bytes.
-    if (one_in(40)) request.offset = kNegative;
-    if (one_in(40)) request.offset = kNegative - 100;
+    // The largest that is allowed.
+    if (one_in(40)) request.offset = kNegative - 1 - std::min(request.nbytes, kManyBytes[0]);
   }
 
   Call getevents() {
@@ -118,6 +153,7 @@ class Generator {
     Call call{.kind = CallKind::kGetevents, .place = place(), .nr = one_of(kCounts)};
     call.minimum = one_of(kMinimums);
     call.timeout_ns = one_in(40) ? 200'000 : one_in(2) ? -1 : 0;
+    call.null_events = one_in(10);
     return call;
   }
 

@@ -7,7 +7,7 @@
 namespace aioscope::kioctx {
 
 struct GeneratorOptions {
-  std::uint32_t calls = 400;
+  std::uint32_t calls = 1000;
   bool real_files = true;
   // Beyond what is common to all stages: rings that are filled up, and reaping in user space, which
   // gives slots back in today's kernel only.

@@ -23,26 +23,29 @@ namespace {
 
 constexpr std::size_t kFileBytes = std::size_t{1024} * 1024;
 
+[[noreturn]] void fail(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
 // A file without a name in the working directory, with O_DIRECT where its file system has that.
 int open_real_file() {
   const int flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
   int fd = open(".", flags | O_DIRECT, 0600);
   if (fd < 0) fd = open(".", flags, 0600);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "a file to test with");
-  auto* text = static_cast<std::byte*>(std::aligned_alloc(kBufferBytes, kFileBytes));
-  for (std::size_t i = 0; i < kFileBytes; ++i) text[i] = std::byte(i / 512 + i);
-  const ssize_t written = pwrite(fd, text, kFileBytes, 0);
-  std::free(text);
-  if (written != ssize_t(kFileBytes)) {
-    throw std::system_error(errno, std::generic_category(), "a file to test with");
-  }
+  if (fd < 0) fail("a file to test with, in the working directory");
   return fd;
 }
 
-int open_device(const char* path) {
-  const int fd = open(path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
+int open_device(const char* path, int access = O_RDWR) {
+  const int fd = open(path, access | O_CLOEXEC);
+  if (fd < 0) fail(path);
   return fd;
+}
+
+std::byte* reserve_unmapped() {
+  void* address = mmap(nullptr, kBufferBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (address == MAP_FAILED) fail("mmap");
+  return static_cast<std::byte*>(address);
 }
 
 std::int64_t result_of(long returned) { return returned < 0 ? -errno : returned; }
@@ -121,6 +124,8 @@ class KioctxWorld final : public World {
     null_number_ = files_.install(kNullFile, nullptr);
     zero_number_ = files_.install(kZeroFile, nullptr);
     real_number_ = workers_.install(files_, descriptor(TargetFile::kReal));
+    read_only_number_ = files_.install(kZeroFile, nullptr, FileAccess::kRead);
+    write_only_number_ = files_.install(kNullFile, nullptr, FileAccess::kWrite);
   }
 
   std::int64_t io_setup(std::uint32_t nr, std::uint64_t& id) override {
@@ -167,6 +172,10 @@ class KioctxWorld final : public World {
         return zero_number_;
       case TargetFile::kReal:
         return real_number_;
+      case TargetFile::kReadOnly:
+        return read_only_number_;
+      case TargetFile::kWriteOnly:
+        return write_only_number_;
       case TargetFile::kNotOpen:
         break;
     }
@@ -187,7 +196,7 @@ class KioctxWorld final : public World {
   const StageCalls& stage_;
   FileTable files_;
   FileWorkers workers_;
-  std::uint32_t null_number_, zero_number_, real_number_;
+  std::uint32_t null_number_, zero_number_, real_number_, read_only_number_, write_only_number_;
 };
 
 }  // namespace
@@ -196,12 +205,34 @@ World::World()
     : null_(open_device("/dev/null")),
       zero_(open_device("/dev/zero")),
       real_(open_real_file()),
+      read_only_(open_device("/dev/zero", O_RDONLY)),
+      write_only_(open_device("/dev/null", O_WRONLY)),
       buffers_(static_cast<std::byte*>(
-          std::aligned_alloc(kBufferBytes, std::size_t{kBuffers} * kBufferBytes))) {}
+          std::aligned_alloc(kBufferBytes, std::size_t{kBuffers} * kBufferBytes))),
+      text_(static_cast<std::byte*>(std::aligned_alloc(kBufferBytes, kFileBytes))),
+      unmapped_(reserve_unmapped()) {
+  renew_real_file();
+}
 
 World::~World() {
+  munmap(unmapped_, kBufferBytes);
+  std::free(text_);
   std::free(buffers_);
-  for (const int fd : {null_, zero_, real_}) close(fd);
+  for (const int fd : {null_, zero_, real_, read_only_, write_only_}) close(fd);
+}
+
+void World::renew_real_file() {
+  for (std::size_t i = 0; i < kFileBytes; ++i) text_[i] = std::byte(i / 512 + i);
+  if (pwrite(real_, text_, kFileBytes, 0) != ssize_t(kFileBytes) ||
+      ftruncate(real_, kFileBytes) != 0) {
+    fail("writing the file to test with");
+  }
+}
+
+std::span<const std::byte> World::real_file() {
+  const ssize_t bytes = pread(real_, text_, kFileBytes, 0);
+  if (bytes < 0) fail("reading the file to test with");
+  return {text_, std::size_t(bytes)};
 }
 
 std::byte* World::buffer(std::uint64_t tag) { return buffers_ + tag % kBuffers * kBufferBytes; }
@@ -214,6 +245,10 @@ int World::descriptor(TargetFile file) const {
       return zero_;
     case TargetFile::kReal:
       return real_;
+    case TargetFile::kReadOnly:
+      return read_only_;
+    case TargetFile::kWriteOnly:
+      return write_only_;
     case TargetFile::kNotOpen:
       break;
   }

@@ -23,9 +23,13 @@ struct PlacedRequest {
   std::byte* buffer = nullptr;
 };
 
-// The five calls with the return values of the system calls: 0 or a count, or -errno. What an
-// implementation's interface cannot say is not asked: a NULL in the array of iocbs, a reserved
-// field, an eventfd, an array of events that is not there.
+// The five calls with the return values of the system calls: 0 or a count, or -errno.
+//
+// What kioctx's interface cannot say is not asked: a NULL in the array of iocbs, a reserved field,
+// a wrong key, an eventfd, aio_reqprio and rw_flags, a context pointer that is not zero, negative
+// counts, an invalid timespec. Nor what a library could answer only by catching its own fault, or
+// by knowing where user space ends: an array of events, or bytes that null and zero would have to
+// fill, at an address where nothing is.
 class World {
  public:
   World();
@@ -44,13 +48,22 @@ class World {
   virtual AioRing& ring(std::uint64_t id) = 0;
 
   std::byte* buffer(std::uint64_t tag);
+  // Where nothing may be read or written.
+  std::byte* unmapped() { return unmapped_; }
+
+  // The bytes of the real file, when nothing is in flight, until the next call.
+  std::span<const std::byte> real_file();
+  // As it was at first.
+  void renew_real_file();
 
  protected:
   int descriptor(TargetFile file) const;  // -1 for kNotOpen
 
  private:
-  int null_, zero_, real_;
+  int null_, zero_, real_, read_only_, write_only_;
   std::byte* buffers_;
+  std::byte* text_;  // of the real file
+  std::byte* unmapped_;
 };
 
 std::unique_ptr<World> kernel_world();
