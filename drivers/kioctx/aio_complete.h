@@ -213,19 +213,15 @@ std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int
 }
 
 // A full barrier between the event and the look at the queue pairs with the sleeper's between the
-// queue and the look at the ring: the sleeper is seen, or has seen the event. The producers' locks
-// differ in what they leave to do.
+// queue and the look at the ring: the sleeper is seen, or has seen the event. In xchg-tail it was
+// in unlock_tail().
 template <Stage S>
 void Kioctx<S>::wake_reapers(std::uint32_t available) {
   if constexpr (S.percpu_rings) {
     smp_mb();
     if (this->wait.wants(available)) this->wait.wake_up_for(available);
   } else {
-    if constexpr (S.xchg_tail) {
-      smp_mb_after_atomic();
-    } else {
-      smp_mb();
-    }
+    if constexpr (!S.xchg_tail) smp_mb();
     if (!this->wait.active()) return;
     if constexpr (S.min_nr_wakeups) {
       this->wait.wake_up_for(available);
@@ -239,42 +235,44 @@ void Kioctx<S>::wake_reapers(std::uint32_t available) {
 //
 // Invariant: `tail` is kTailLocked while one completion has it; that one alone writes events, the
 // ring's tail, and `tail` back. Who spins in vain parks, as in SpinLock, on a flag of its own since
-// the tail must stay one word: the flag is set before the exchange that fails, and looked at after
-// the exchange that unlocks; these two are ordered by the word they exchange, so that the unlocker
-// sees the flag.
+// the tail must stay one word:
+//   parker: tail_parked = 1; rare half barrier; exchange; sleep while tail_parked is 1
+//   holder: tail = end; common half barrier; tail_parked set? then tail_parked = 0, wake one
+// Either the holder sees the flag or the parker gets the tail. One that was woken sets the flag
+// again before it tries, since others may sleep still.
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
   ++lock_count(LockSite::kTail).acquisitions;
-  count_shared_rmw(2);  // to lock and to unlock
-  // Acquire and release: pairs with unlock_tail(), of the holder before and of the holder now.
-  std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acq_rel);
+  count_shared_rmw();
+  // Acquire: pairs with unlock_tail().
+  std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }
   const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acq_rel);  // pairs: as above
+    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
     if (seen != kTailLocked) return seen;
   }
   for (;;) {
     this->tail_parked.store(1, std::memory_order_relaxed);
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acq_rel);  // pairs: as above
+    smp_mb_rare();                                                       // pairs with unlock_tail()
+    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
     if (seen != kTailLocked) return seen;
     futex_wait(&this->tail_parked, 1, kForever);
   }
 }
 
-// Events, then the ring's tail, then a full barrier, then the lock: so it is in the series, with a
-// plain store as the last. Here the store is an exchange, which is that barrier too, and is also
-// the one that the flag needs.
+// As in the series: events, the ring's tail, a full barrier, and with a plain store the lock.
 template <Stage S>
 void Kioctx<S>::unlock_tail(std::uint32_t end) {
   // Release: the events. Pairs with aio_read_events_ring().
   this->ring_pages->tail.store(end, std::memory_order_release);
   schedule_point("complete: ring's tail written, lock held");
-  this->tail.exchange(end, std::memory_order_acq_rel);  // pairs with lock_tail
-  smp_mb_after_atomic();
+  smp_mb();                                          // for wake_reapers()
+  this->tail.store(end, std::memory_order_release);  // pairs with lock_tail()
+  smp_mb_common();                                   // pairs with lock_tail()
   if (this->tail_parked.load(std::memory_order_relaxed) != 0) [[unlikely]] {
     this->tail_parked.store(0, std::memory_order_relaxed);
     futex_wake(&this->tail_parked, 1);

@@ -15,16 +15,6 @@ inline void smp_mb() {
 #endif
 }
 
-// The same, right after an atomic read-modify-write; on x86-64 that was one already.
-inline void smp_mb_after_atomic() {
-#if defined(__x86_64__)
-  // Against the compiler alone; pairs with an smp_mb().
-  std::atomic_signal_fence(std::memory_order_seq_cst);
-#else
-  smp_mb();
-#endif
-}
-
 inline void cpu_relax() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
