@@ -87,16 +87,18 @@ std::string capabilities_text(const Capabilities& can) {
 }
 
 std::string drivers_text(const std::vector<Listed>& drivers) {
+  std::size_t width = 0;
+  for (const Listed& listed : drivers) width = std::max(width, listed.driver->name.size());
   std::string text = "Drivers\n";
   for (const Listed& listed : drivers) {
     const Driver& driver = *listed.driver;
-    text += fmt::format("  {:<22} {}{}\n", driver.name, driver.summary,
+    text += fmt::format("  {:<{}} {}{}\n", driver.name, width, driver.summary,
                         listed.alias.empty() ? "" : fmt::format(" (= {})", listed.alias));
-    text += fmt::format("  {:<22} {}\n", "", capabilities_text(driver.capabilities));
+    text += fmt::format("  {:<{}} {}\n", "", width, capabilities_text(driver.capabilities));
     if (listed.availability.usable) continue;
-    text += fmt::format("  {:<22} CANNOT RUN HERE: {}\n", "", listed.availability.reason);
+    text += fmt::format("  {:<{}} CANNOT RUN HERE: {}\n", "", width, listed.availability.reason);
     if (!listed.availability.cure.empty()) {
-      text += fmt::format("  {:<22} cure: {}\n", "", listed.availability.cure);
+      text += fmt::format("  {:<{}} cure: {}\n", "", width, listed.availability.cure);
     }
   }
   return text;

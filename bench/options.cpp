@@ -39,7 +39,8 @@ constexpr const char* kExamples =
     "  aioscope run --suite quick --file /tmp/aioscope.dat --create 256M -o quick.jsonl\n"
     "  aioscope report quick.jsonl -o quick.html\n"
     "\n"
-    "Exit codes: 0 done, 2 usage, 4 invalid result, 5 runtime or I/O error, 130 interrupted.\n"
+    "Exit codes: 0 done, 1 worse (gate), 2 usage, 3 undecided (gate --strict), 4 invalid result,\n"
+    "5 runtime or I/O error, 130 interrupted.\n"
     "Data goes to standard output, everything else to standard error.";
 
 constexpr const char* kRunExamples =

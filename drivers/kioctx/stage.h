@@ -170,7 +170,7 @@ inline constexpr std::array<NamedStage, kAllStages> kStages = [] {
                   kPatches.back().subject};
   stages[at++] = {"batch-completion", kStageBatchCompletion,
                   "one ring update and one wake-up for all that an interrupt completes",
-                  "block/aio: batch completion"};
+                  "block/aio: batch completion (2013, after the series, not merged)"};
   stages[at++] = {"percpu-rings", kStagePercpuRings,
                   "completions write to no line that another CPU writes: a ring for each CPU", ""};
   stages[at++] = {

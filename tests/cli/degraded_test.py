@@ -51,6 +51,16 @@ def measured(*arguments, **conditions):
     return measurement
 
 
+def test_a_target_that_this_user_may_not_read_is_named_with_the_cure(tmp_path):
+    needs_root()
+    data = tmp_path / "data"
+    data.write_bytes(bytes(1 << 20))
+    data.chmod(0o600)
+    done = aioscope("run", "--driver", "libaio", "--target", f"file:{data}", "--buffered",
+                    "--quiet", expect=5, **nobody())
+    assert f"{data}: open: Permission denied; choose a file that this user may read" in done.stderr
+
+
 def nothing_is_made_up(measurement):
     for counter in measurement["counters"]:
         assert (counter["value"] is None) == (counter["reason"] != ""), counter
