@@ -13,11 +13,12 @@ if __package__ in (None, ""):  # started as `python3 PATH/gate`
     __package__ = "gate"
 
 from reports.compare import use_color
+from reports.units import counted
 
 from . import arms as choosing, plan as planning
 from .errors import EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, GateError, Interrupted
 from .options import parse
-from .progress import Progress, counted, duration
+from .progress import Progress, duration
 
 
 def _ignore_interrupts():

@@ -42,7 +42,7 @@ def calibrate(options, progress, show):
     arms = choosing.of_programs(program, program)
     plan = planning.make(options, arms)
     runs = options.calibration_runs
-    text = (f"{len(plan.names)} rows, {runs} runs of {plan.blocks} blocks: "
+    text = (f"{units.counted(len(plan.names), 'row')}, {runs} runs of {plan.blocks} blocks: "
             f"{duration(runs * plan.phase_s(plan.blocks))}")
     if options.dry_run:
         show(f"calibration: {text}\n")
@@ -62,5 +62,6 @@ def calibrate(options, progress, show):
     calibration.save(path, header, plan.blocks, runs, floors, datetime.date.today())
     progress.close()
     show("".join(_rows_text(floors)))
-    show(f"noise floors of {len(floors)} rows, from {runs} runs of {plan.blocks} blocks: {path}\n")
+    show(f"noise floors of {units.counted(len(floors), 'row')}, from {runs} runs of "
+         f"{plan.blocks} blocks: {path}\n")
     return EXIT_OK

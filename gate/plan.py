@@ -6,6 +6,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 
+from reports import units
 from reports.statistics.binomial import half_tail
 from reports.statistics.decide import split_over_looks
 
@@ -142,5 +143,5 @@ def make(options, arms: Arms):
 def too_short(plan, budget_s):
     """The error for a --time-budget that holds no first look."""
     return UsageError(f"--time-budget of {budget_s:.0f} s: the first look alone takes "
-                      f"{plan.phase_s(plan.blocks):.0f} s with {len(plan.names)} rows and "
-                      f"{plan.blocks} blocks; measure fewer rows (-- --only REGEX)")
+                      f"{plan.phase_s(plan.blocks):.0f} s with "
+                      f"{units.counted(len(plan.names), 'row')} and {plan.blocks} blocks; measure fewer rows (-- --only REGEX)")

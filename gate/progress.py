@@ -12,11 +12,6 @@ def duration(seconds):
     return f"{seconds} s" if seconds < 60 else f"{seconds // 60} m {seconds % 60:02} s"
 
 
-def counted(number, thing):
-    """1 row, 2 rows."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 class Progress:
     """Counts runs of programs. `step_s`: seconds that one is expected to take."""
 

@@ -9,13 +9,14 @@ import time
 
 from reports.page import write
 from reports.statistics.decide import split_over_looks
+from reports.units import counted
 
 from . import (blocks as turns_of, calibration, instructions, judge, plan as planning, validity,
                waivers)
 from .errors import GateError, Interrupted
 from .outcome import Outcome
 from .policy import policies
-from .progress import counted, duration
+from .progress import duration
 
 FIRST, SECOND, CONFIRM = "first", "second", "confirm"
 MOST_DRIFTING = 0.5  # of the blocks, in which throughput may drift within the window
@@ -227,7 +228,7 @@ class Gate:
         rows = [name for name, seen in drifting.items() if sum(seen) > MOST_DRIFTING * len(seen)]
         if rows:
             self._outcome.notes.append(
-                f"Throughput drifts within the window in most blocks of {len(rows)} rows "
+                f"Throughput drifts within the window in most blocks of {counted(len(rows), 'row')} "
                 f"({', '.join(rows[:3])}): raise --warmup or --duration behind --.")
 
     def _note_calibration(self):
@@ -241,8 +242,8 @@ class Gate:
                    if one.noise is None and one.tier == judge.STATISTICAL}
         if lacking:
             mend = calibration.command(self._calibration.path)
-            outcome.notes.append(f"The calibration lacks {len(lacking)} rows, which margins alone "
-                                 f"decide; {mend} adds them.")
+            outcome.notes.append(f"The calibration lacks {counted(len(lacking), 'row')}, which margins alone "
+                                 f"decide; {mend} adds what is missing.")
 
     def _finish(self, today):
         outcome = self._outcome

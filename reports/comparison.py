@@ -4,7 +4,7 @@ forest plot shows."""
 import math
 from dataclasses import dataclass
 
-from . import environment
+from . import environment, units
 from .statistics.unpaired import Unpaired
 
 FAMILYWISE = 0.05  # chance that any row of the same program is called better or worse
@@ -112,5 +112,5 @@ def headline(comparison):
               for verdict in ("better", "worse", "perhaps better", "perhaps worse")}
     said = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items() if count)
     rest = len(effects) - sum(counts.values())
-    return (f"Of {len(effects)} rows in both runs, {name} is "
+    return (f"Of {units.counted(len(effects), 'row')} in both runs, {name} is "
             + ", and ".join([said] * bool(said) + [f"not told apart in {rest}"] * bool(rest)))

@@ -136,6 +136,11 @@ def size(size_bytes):
         value /= 1024
 
 
+def counted(number, thing):
+    """1 row, 2 rows."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def shorten(text, most):
     """At most `most` characters; what is left out of the middle is shown as an ellipsis."""
     if len(text) <= most:

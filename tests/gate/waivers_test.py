@@ -134,7 +134,7 @@ def test_calibration_of_one_s_own(calibrated, tmp_path):
     assert calibration.load(path).runs == 3
     _, said = calibrated.pair(expect=5, more=["--calibration", tmp_path / "nothing.json"])
     assert "nothing.json: No such file" in said
-    assert any("lacks 1 rows" in note for note in calibrated.pair(
+    assert any("lacks 1 row," in note for note in calibrated.pair(
         more=["--calibration", path], rows=["sync", "libaio"],
         base={"rows": ["sync", "libaio"]})[0]["notes"])
 

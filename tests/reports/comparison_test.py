@@ -36,14 +36,14 @@ def test_enough_repetitions_are_sure():
     found = comparison.compare(summary_of(base), summary_of(new))
     assert [effect.verdict for effect in found.effects["Throughput"]] == ["better"]
     assert comparison.headline(found) == (
-        "Of 1 rows in both runs, CPU time per operation is not told apart in 1")
+        "Of 1 row in both runs, CPU time per operation is not told apart in 1")
 
 
 def test_less_cpu_time_is_better():
     found = comparison.compare(summary_of([1e6] * 4, cpu=300), summary_of([1e6] * 4, cpu=100))
     assert [effect.verdict for effect in found.effects["CPU time"]] == ["better"]
     assert comparison.headline(found).startswith(
-        "Of 1 rows in both runs, CPU time per operation is better in 1")
+        "Of 1 row in both runs, CPU time per operation is better in 1")
 
 
 def test_rows_without_a_partner_are_named():
