@@ -111,11 +111,15 @@ TEST_P(KioctxLocks, OnCompletion) {
   const bool lockless = s.percpu_rings && percpu_uses_rseq();
   EXPECT_EQ(taken(lock), lockless ? 0 : kCount);
   EXPECT_EQ(taken_in_all(), taken(lock));
+  // How full the thread's cache of requests was left by earlier tests decides whether freeing
+  // these spills into the depot.
+  const std::uint64_t spills = taken(LockSite::kRequestDepot);
+  EXPECT_LE(spills, kCount / 64 + 1);
   if (s.xchg_tail) {
-    EXPECT_EQ(counts.shared_rmw, kCount) << "to lock alone";
+    EXPECT_EQ(counts.shared_rmw, kCount + spills) << "to lock alone";
   }
   if (lockless) {
-    EXPECT_EQ(counts.shared_rmw, 0u) << "completing writes to no shared line";
+    EXPECT_EQ(counts.shared_rmw, spills) << "completing writes to no other shared line";
   }
 }
 
