@@ -144,4 +144,5 @@ def too_short(plan, budget_s):
     """The error for a --time-budget that holds no first look."""
     return UsageError(f"--time-budget of {budget_s:.0f} s: the first look alone takes "
                       f"{plan.phase_s(plan.blocks):.0f} s with "
-                      f"{units.counted(len(plan.names), 'row')} and {plan.blocks} blocks; measure fewer rows (-- --only REGEX)")
+                      f"{units.counted(len(plan.names), 'row')} and {plan.blocks} blocks; "
+                      "measure fewer rows (-- --only REGEX)")

@@ -228,8 +228,9 @@ class Gate:
         rows = [name for name, seen in drifting.items() if sum(seen) > MOST_DRIFTING * len(seen)]
         if rows:
             self._outcome.notes.append(
-                f"Throughput drifts within the window in most blocks of {counted(len(rows), 'row')} "
-                f"({', '.join(rows[:3])}): raise --warmup or --duration behind --.")
+                "Throughput drifts within the window in most blocks of "
+                f"{counted(len(rows), 'row')} ({', '.join(rows[:3])}): "
+                "raise --warmup or --duration behind --.")
 
     def _note_calibration(self):
         outcome = self._outcome
@@ -242,8 +243,8 @@ class Gate:
                    if one.noise is None and one.tier == judge.STATISTICAL}
         if lacking:
             mend = calibration.command(self._calibration.path)
-            outcome.notes.append(f"The calibration lacks {counted(len(lacking), 'row')}, which margins alone "
-                                 f"decide; {mend} adds what is missing.")
+            outcome.notes.append(f"The calibration lacks {counted(len(lacking), 'row')}, which "
+                                 f"margins alone decide; {mend} adds what is missing.")
 
     def _finish(self, today):
         outcome = self._outcome

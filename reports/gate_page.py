@@ -44,7 +44,8 @@ def _footer(gate):
 
 def _forest(gate, prefix):
     section = Section("forest", "Every comparison", forest.CAPTION, tables=list(_tables(gate)))
-    sheets = [forest.sheet_of(metric, units.counted(len(rows), 'row'), _footer(gate), list(map(_effect, rows)))
+    sheets = [forest.sheet_of(metric, units.counted(len(rows), "row"), _footer(gate),
+                              list(map(_effect, rows)))
               for metric, rows in _by_metric(gate).items()]
     section.svgs = [Markup(sheet.to_inline_svg(one, f"{prefix}-forest{i}"))
                     for i, one in enumerate(sheets)]

@@ -12,7 +12,8 @@ WORDS = {"regressed": "worse beyond their margin", "improved": "better beyond th
 def headline(gate):
     counts = {verdict: len(gate.with_verdict(verdict)) for verdict in WORDS}
     parts = [f"{count} {WORDS[verdict]}" for verdict, count in counts.items() if count]
-    return (f"Gate: {gate.record['verdict'].upper()}. Of {units.counted(len(gate.rows), 'comparison')} "
+    compared = units.counted(len(gate.rows), "comparison")
+    return (f"Gate: {gate.record['verdict'].upper()}. Of {compared} "
             f"{', '.join(parts) or 'none was made'}")
 
 
