@@ -107,7 +107,7 @@ def _make_figure(options):
     with sheet.settings():
         drawn = figures.BY_KEY[options.figure].draw(summary)
     if isinstance(drawn, str):
-        print(f"{options.result}: no figure {options.figure}: {drawn}", file=sys.stderr)
+        print(f"aioscope: {options.result}: no figure {options.figure}: {drawn}", file=sys.stderr)
         return EXIT_INVALID
     _write(options.output, to_bytes[suffix](drawn))
     return EXIT_OK
@@ -118,14 +118,14 @@ def _guarded(make, options):
     try:
         return make(options)
     except ResultError as error:
-        print(error, file=sys.stderr)
+        print(f"aioscope: {error}", file=sys.stderr)
         return EXIT_INVALID
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return EXIT_OK
     except OSError as error:
         name = error.filename2 or error.filename or "output"
-        print(f"{name}: {error.strerror or error}", file=sys.stderr)
+        print(f"aioscope: {name}: {error.strerror or error}", file=sys.stderr)
         return EXIT_IO
 
 

@@ -213,7 +213,7 @@ def main(arguments):
         print(f"aioscope explain: {problem}", file=sys.stderr)
         return EXIT_USAGE
     if not row.repetitions:
-        print(f"{options.result}: {row.row.name} has no result", file=sys.stderr)
+        print(f"aioscope explain: {options.result}: {row.row.name} has no result", file=sys.stderr)
         return EXIT_INVALID
     for line in explain(row):
         print(line)

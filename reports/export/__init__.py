@@ -96,7 +96,7 @@ def main(arguments):
         gate = is_gate(options.result)
         text = _of_gate(options) if gate else _of_result(options, wanted)
     except NothingToExport as problem:
-        print(f"{options.result}: {problem}", file=sys.stderr)
+        print(f"aioscope export: {options.result}: {problem}", file=sys.stderr)
         return EXIT_INVALID
     if options.output == "-":
         sys.stdout.buffer.write(text.encode("utf-8"))

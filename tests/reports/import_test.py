@@ -46,7 +46,7 @@ def refused(tmp_path, capsys):
         assert main(["import", str(path), "-o", str(tmp_path / "r.jsonl")]) == 4
         assert not (tmp_path / "r.jsonl").exists()
         error = capsys.readouterr().err
-        assert error.startswith(str(path)) and error.count("\n") == 1
+        assert error.startswith(f"aioscope: {path}") and error.count("\n") == 1
         return error
     return of
 
