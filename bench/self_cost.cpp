@@ -206,8 +206,9 @@ std::string looking_text(const std::vector<InstrumentUse>& used,
       text += fmt::format(" (95 %: {} to {})", percent(*dearest.low), percent(*dearest.high));
     }
     const std::time_t measured = price->measured_realtime_ns / 1'000'000'000;
-    text += fmt::format("; the dearest of {} rows ({} pairs each), measured on this host on {:%F}",
-                        price->rows.size(), dearest.pairs, fmt::gmtime(measured));
+    text += fmt::format("; the dearest of {} row{}, {}, measured on this host on {:%F}",
+                        price->rows.size(), price->rows.size() == 1 ? "" : "s", dearest.row,
+                        fmt::gmtime(measured));
     if (price->with != with) text += fmt::format(" with {}", price->with);
     text += '\n';
   }

@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from . import units
+from . import looking, units
 from .table import Cell, Column, Table
 
 LABELS = {"cpu_model": "CPU", "cpu_mhz": "CPU MHz", "cpus_online": "CPUs online",
@@ -76,6 +76,8 @@ def of_run(run):
     options = run.header.get("options")
     injected = options.get("inject") if isinstance(options, dict) else None
     fields["Injected work"] = _text("inject", injected or "")
+    for instrument, price in looking.prices(run.header).items():
+        fields[f"Price of {instrument}"] = price
     fields["Command"] = shlex.join(run.header["command"])
     return fields
 

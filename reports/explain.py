@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 
-from . import inside, units
+from . import inside, looking, units
 from .load import load
 from .summarise import summarise
 from .validate import validate
@@ -184,6 +184,12 @@ def lock_lines(row):
         yield f"  the kernel's: {unknown}"
 
 
+def price_lines(header):
+    lines = [f"Price of {instrument}: {price}."
+             for instrument, price in looking.prices(header).items()]
+    return ["", *lines] if lines else []
+
+
 def explain(row):
     """The lines of the explanation of a RowSummary."""
     yield row.row.name
@@ -215,6 +221,6 @@ def main(arguments):
     if not row.repetitions:
         print(f"aioscope explain: {options.result}: {row.row.name} has no result", file=sys.stderr)
         return EXIT_INVALID
-    for line in explain(row):
+    for line in [*explain(row), *price_lines(summary.run.header)]:
         print(line)
     return EXIT_OK

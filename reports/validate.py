@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from .fields import (array, flag, integer, joined, list_of, mapping, number, object_of, optional,
                      quantities, quantity, text, texts)
 from .load import ResultError
+from .looking import INSTRUMENTS
 
 SCHEMA = "aioscope.result/1"
 SUB_BUCKET_BITS = 6  # of the latency histogram: 64 buckets per power of two
@@ -136,6 +137,8 @@ class _Reader:
         self.check(record, HEADER, "")
         self.check(record["tool"], TOOL, "tool.")
         self.check(record["plan"], PLAN, "plan.")
+        if problem := INSTRUMENTS(record.get("looking", [])):
+            self.fail(joined("looking", problem))
         rows = [self.row(i, row) for i, row in enumerate(record["plan"]["rows"])]
         for row in rows:
             if row.price_row is not None and row.price_row >= len(rows):

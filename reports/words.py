@@ -1,6 +1,6 @@
 """What a run shows, in sentences: numbers first, and no more than the rounds agree on."""
 
-from . import inside, units
+from . import inside, looking, units
 from .panels import MOST_PANELS, by_shape, run_parameters, target_words
 from .summarise import NULL_DRIVER
 
@@ -159,5 +159,7 @@ def findings(summary):
 
 
 def about(summary):
-    """The run in one line."""
-    return run_parameters(summary.run)
+    """The run in one line, and one line for each instrument that slowed it down."""
+    return [run_parameters(summary.run),
+            *(f"Price of {instrument}: {price}."
+              for instrument, price in looking.prices(summary.run.header).items())]

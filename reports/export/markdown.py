@@ -1,6 +1,6 @@
 """Markdown tables for a comment of a pull request or a summary of a CI job."""
 
-from .. import gate_words, units
+from .. import gate_words, looking, units
 from ..compare.show import escape_markdown, markdown_code
 
 SUMMARY = "tables for a comment of a pull request, of a run or of a gate.json"
@@ -67,6 +67,8 @@ def export(summary, rows):
                    for record in row.failed]
     if others:
         lines += _table(["Row", "", "Why"], {0, 1, 2}, others, MOST_CHARACTERS // 4)
+    for instrument, price in looking.prices(summary.run.header).items():
+        lines += [_plain(f"Price of {instrument}: {price}."), ""]
     if summary.run.incomplete:
         lines += [f"Incomplete: {_plain(summary.run.incomplete)}", ""]
     return "\n".join(lines)

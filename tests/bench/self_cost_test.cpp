@@ -118,6 +118,7 @@ TEST(SelfCost, SaysWhatIsKnownAndWhatIsNot) {
                      kCounters, 1'700'000'000'000'000'000);
   const std::string text = looking_text(kCounters, prices);
   EXPECT_THAT(text, HasSubstr("2.0 % slower (95 %: 2.0 to 2.0)"));
+  EXPECT_THAT(text, HasSubstr("the dearest of 1 row, libaio/"));
   EXPECT_THAT(text, HasSubstr("2023-11-14\n"));
   EXPECT_THAT(looking_text({{Observe::kCounters, "cycles"}}, prices), HasSubstr(" with default\n"));
   EXPECT_EQ(looking_json(kCounters, {})[0]["price"], nullptr);
