@@ -401,6 +401,11 @@ class Table {
       text +=
           "aio, lock wait, harness %: of the sampled CPU time of all threads; lock wait is part "
           "of aio\n";
+      if (any([&](std::size_t i) {
+            return summaries_[i].profiled && summaries_[i].oversubscribed;
+          })) {
+        text += "in rows with *, these shares are good to 10 points only\n";
+      }
       if (any([&](std::size_t i) { return summaries_[i].blind_to_lock_waits; })) {
         text +=
             "lock wait %: a timer cannot sample waits in the kernel with interrupts off; --locks "

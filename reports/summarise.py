@@ -291,8 +291,11 @@ def _warn_of_rows(rows):
                          f"rows ({_some(unsteady)}): raise --warmup or --duration.")
     over = [row for row in shown if row.oversubscribed]
     if over:
+        sampled = any(item.measurement.get("profile") for row in over for item in row.repetitions)
         yield "oversubscribed", (f"{len(over)} of {len(shown)} rows ran more threads than usable "
-                                 "CPUs (marked O): their waits include preemption.")
+                                 "CPUs (marked O): their waits include preemption"
+                                 + (", and the layers of their profiles are good to 10 points only."
+                                    if sampled else "."))
 
 
 def summarise(run, every_row=False):

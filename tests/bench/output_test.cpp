@@ -55,12 +55,17 @@ TEST(Table, HasTheSharesOfAProfile) {
   const std::string text = table_text(summary, {});
   EXPECT_NE(text.find("80.0       20.0     18.0"), std::string::npos) << text;
   EXPECT_NE(text.find("of the sampled CPU time"), std::string::npos) << text;
+  EXPECT_NE(text.find("good to 10 points"), std::string::npos) << text;
   // Without the kernel's part they would be shares of something else.
   m.profile->kernel_sampled = false;
   Summary partial(sample_run().rows);
   partial.add(0, 0, m);
   EXPECT_NE(table_text(partial, {}).find("-          -        -"), std::string::npos)
       << table_text(partial, {});
+  m.oversubscribed = false;
+  Summary fits(sample_run().rows);
+  fits.add(0, 0, m);
+  EXPECT_EQ(table_text(fits, {}).find("good to 10 points"), std::string::npos);
   m.profile.reset();
   Summary without(sample_run().rows);
   without.add(0, 0, m);

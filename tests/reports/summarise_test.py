@@ -1,5 +1,6 @@
 """Figures against numbers worked out by hand."""
 
+import export_test
 import pytest
 import synthetic
 from reports.summarise import Latency, summarise
@@ -156,6 +157,9 @@ def test_oversubscribed_skipped_failed_and_own_warnings():
     summary = summary_of(rows, [(0, 0, M(oversubscribed=True, warnings=["hot"]))],
                          [failed, skipped])
     assert {"oversubscribed", "failed", "row"} == set(dict(summary.warnings))
+    assert "10 points" not in dict(summary.warnings)["oversubscribed"]
+    sampled = summary_of(rows, [(0, 0, M(oversubscribed=True, profile=export_test.profile()))])
+    assert "good to 10 points" in dict(sampled.warnings)["oversubscribed"]
     assert summary.rows[1].skipped["cure"] == "be root"
     assert summary.rows[1].failed[0]["message"] == "wrong data"
     assert not summary.rows[1].measured
