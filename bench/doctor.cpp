@@ -186,8 +186,7 @@ constexpr InstrumentText kInstruments[] = {
     {"profile", "--profile samples stacks, user and kernel", "no --profile"},
     {"kernel_locks", "--locks sees waits for the kernel's locks",
      "--locks sees the drivers' own locks alone"},
-    {"off_cpu", "time off the CPU can be told by its reason",
-     "time off the CPU cannot be told by its reason"}};
+    {"off_cpu", "--profile tells the time off the CPU", "no time off the CPU"}};
 
 Finding instrument(const InstrumentProbe& probe, const InstrumentText& text) {
   if (probe.whole()) return {text.id, kOk, "works", std::string(text.works), ""};

@@ -73,11 +73,28 @@ InstrumentProbe tracepoint(std::string_view id, std::string_view name, const Tra
   return probe;
 }
 
+// Without the tracepoint the times are still known, from the records of switches of any event.
+InstrumentProbe off_cpu(const Tracefs& tracefs) {
+  InstrumentProbe probe = tracepoint("off_cpu", "sched:sched_switch", tracefs);
+  if (probe.works) return probe;
+  perf_event_attr records = event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY);
+  records.context_switch = 1;
+  records.exclude_kernel = 1;
+  const Refusal refusal = try_event(records);
+  if (refusal.reason.empty()) {
+    probe.works = true;
+    probe.lacks = "what was waited for";
+  } else {
+    probe.refusal = refusal;
+  }
+  return probe;
+}
+
 }  // namespace
 
 std::vector<InstrumentProbe> probe_instruments(const Tracefs& tracefs) {
   return {counters(), profile(), tracepoint("kernel_locks", "lock:contention_begin", tracefs),
-          tracepoint("off_cpu", "sched:sched_switch", tracefs)};
+          off_cpu(tracefs)};
 }
 
 }  // namespace aioscope
