@@ -30,7 +30,9 @@ TEST(Instruments, WithoutTracefsThereAreNoTracepoints) {
   EXPECT_THAT(kernel_locks.refusal.reason, HasSubstr("tracefs is not mounted"));
   EXPECT_THAT(kernel_locks.refusal.cure, HasSubstr("mount -t tracefs"));
   // The time off the CPU is then told by records of switches, where perf events are allowed.
-  if (off_cpu.works) EXPECT_EQ(off_cpu.refusal.reason, kernel_locks.refusal.reason);
+  if (off_cpu.works) {
+    EXPECT_EQ(off_cpu.refusal.reason, kernel_locks.refusal.reason);
+  }
 }
 
 }  // namespace
