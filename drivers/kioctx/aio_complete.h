@@ -59,13 +59,13 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
     complete_under_ctx_lock(req, result);
   } else {
     unlist(req);
-    std::uint32_t available = 0;
+    Posted posted{};
     if constexpr (S.mutation == Mutation::kWakeBeforePost) {
-      wake_reapers(1);
+      wake_reapers(Posted{1});
       schedule_point("complete: posted, sleepers not looked for");
     }
     if (posts_event(req)) {
-      available = post_event(req, result);
+      posted = post_event(req, result);
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
       put_slot_of_cancelled();
@@ -76,7 +76,7 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
     }
     if constexpr (S.mutation != Mutation::kWakeBeforePost) {
       schedule_point("complete: posted, sleepers not looked for");
-      wake_reapers(available);
+      wake_reapers(posted);
     }
     aio_put_req(req);
   }
@@ -92,8 +92,18 @@ void Kioctx<S>::complete_inline(Request& req, std::int64_t result, KiocbBatch& b
     aio_put_req(req);
     return;
   }
-  batch.available = std::max(batch.available, post_event(req, result));
+  posted(batch.posted, post_event(req, result));
   kiocb_free(&req);
+}
+
+// percpu-rings: of several events that a thread posts, all in one ring unless it is moved, the last
+// looks for sleepers. `before` is the ring that nobody has looked for since; without `now` it is
+// done at once.
+template <Stage S>
+void Kioctx<S>::posted(const CpuRing*& before, const CpuRing* now) {
+  if (before == now) return;
+  if (before != nullptr) wake_reapers(before);
+  before = now;
 }
 
 // batch-completion: one update of the ring and one look for sleepers, for requests of this context.
@@ -101,7 +111,6 @@ template <Stage S>
 void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
   const RcuReadGuard guard;
   for (const CompletedKiocb& done : completed) unlist(request(done.req));
-  std::uint32_t available = 0;
   if constexpr (S.xchg_tail) {
     std::uint32_t end = lock_tail();
     for (const CompletedKiocb& done : completed) {
@@ -112,16 +121,18 @@ void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
       }
     }
     unlock_tail(end);
+    wake_reapers({});
   } else {
+    const CpuRing* last = nullptr;
     for (const CompletedKiocb& done : completed) {
       if (posts_event(request(done.req))) {
-        available = std::max(available, post_event(request(done.req), done.result));
+        posted(last, post_event(request(done.req), done.result));
       } else {
         put_slot_of_cancelled();
       }
     }
+    wake_reapers(last);
   }
-  wake_reapers(available);
   for (const CompletedKiocb& done : completed) aio_put_req(request(done.req));
 }
 
@@ -172,10 +183,8 @@ std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::in
   return ++at >= this->nr_events ? 0 : at;
 }
 
-// Returns how many events there are now, where wake-ups ask for it: in the whole ring (mainline) or
-// in the ring of this CPU (percpu-rings).
 template <Stage S>
-std::uint32_t Kioctx<S>::post_event(const Request& req, std::int64_t result) {
+typename Kioctx<S>::Posted Kioctx<S>::post_event(const Request& req, std::int64_t result) {
   if constexpr (S.percpu_rings) {
     const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
     return this->rings.push({data, data, result, 0});
@@ -215,16 +224,18 @@ std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int
 // A full barrier between the event and the look at the queue pairs with the sleeper's between the
 // queue and the look at the ring: the sleeper is seen, or has seen the event. In xchg-tail it was
 // in unlock_tail().
+// Without a ring no event came, but who waits for the last request must know.
 template <Stage S>
-void Kioctx<S>::wake_reapers(std::uint32_t available) {
+void Kioctx<S>::wake_reapers(Posted posted) {
   if constexpr (S.percpu_rings) {
     smp_mb();
+    const std::uint32_t available = posted == nullptr ? 0 : posted->available();
     if (this->wait.wants(available)) this->wait.wake_up_for(available);
   } else {
     if constexpr (!S.xchg_tail) smp_mb();
     if (!this->wait.active()) return;
     if constexpr (S.min_nr_wakeups) {
-      this->wait.wake_up_for(available);
+      this->wait.wake_up_for(posted);
     } else {
       this->wait.wake_up();
     }

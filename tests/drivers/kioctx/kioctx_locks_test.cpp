@@ -123,6 +123,20 @@ TEST_P(KioctxLocks, OnCompletion) {
   }
 }
 
+// References to a file are no line of the context's, and not counted. percpu-rings, which claims to
+// write no shared line at all, takes and drops them on this CPU.
+TEST_P(KioctxLocks, OnTheFile) {
+  File* const file = files_.fget(file_);
+  const std::int64_t before = file->f_count;
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  EXPECT_EQ(file->f_count - before, stage().percpu_rings ? 0 : kCount);
+  EXPECT_EQ(files_.references(), 1 + kCount);
+  device_.complete_all();
+  EXPECT_EQ(file->f_count, before);
+  EXPECT_EQ(files_.references(), 1);
+  fput(file);
+}
+
 // What one interrupt completes: batch-completion updates the ring once.
 TEST_P(KioctxLocks, OnACompletedBatch) {
   ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
