@@ -454,7 +454,9 @@ class Repetition {
                                       result_.submitted, result_.completed));
     }
     if (row_.verify && row_.target.kind == FileKind::kFile) {
-      for (const auto& lane : rig_->lanes) lane->verify_written(rig_->file_of(lane->index()));
+      for (const auto& lane : rig_->lanes) {
+        result_.verified_blocks += lane->verify_written(rig_->file_of(lane->index()));
+      }
     }
     if (settings_.injection.any()) {
       result_.warnings.emplace_back("made slower on purpose, by --inject: no result of the driver");

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "bench/build_info.h"
+#include "bench/plan.h"
 
 namespace aioscope {
 namespace {
@@ -300,7 +301,7 @@ std::vector<RowSummary> Summary::rows() const {
     summary.harness_share = price ? summaries[*price].cpu_ns_per_op / summary.cpu_ns_per_op : kNaN;
     Row single = rows_[i].row;
     single.submitters = 1;
-    summary.scaling = ratio_to(single, i, summaries);
+    summary.scaling = ratio_to(normalised(single), i, summaries);
     Row base = rows_[i].row;
     base.driver = baseline_;
     summary.vs_baseline = ratio_to(base, i, summaries);
