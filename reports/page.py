@@ -85,6 +85,7 @@ def _gate_view(number, gate):
     prefix = f"gate{number}"
     return {"prefix": prefix, "name": pathlib.PurePath(gate.path).name,
             "headline": gate_words.headline(gate), "sentences": list(gate_words.sentences(gate)),
+            "notes": gate.record.get("notes", []),
             "sections": gate_page.sections(gate, prefix), "data": packed(gate.data)}
 
 

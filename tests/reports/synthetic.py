@@ -310,8 +310,25 @@ def gate(rows=12, blocks=8, seed=1, regressed=2):
                      "better": "lower", "tier": 1, "ratio": 1.5, "low": None, "high": None,
                      "verdict": "regressed", "reason": "0.0625 became 0.0938 per op"})
     return {"schema": "aioscope.gate/1", "verdict": "regressed", "exit_code": 1, "reason": "",
-            "seed": 7, "alpha": 0.05, "base": {"name": "v1"}, "new": {"name": "v2"},
+            "seed": 7, "alpha": 0.05, "base": gate_arm("v1"), "new": gate_arm("v2"),
+            "complete": True, "strict": False, "same_program": False, "suite": "gate",
+            "command": "aioscope gate --base v1/aioscope --new v2/aioscope -o gate.json",
+            "start_realtime_ns": 1_700_000_000_000_000_000, "elapsed_s": 66.12,
+            "looks": [{"look": "first", "blocks": 16, "alpha": 0.025, "comparisons": 13}],
+            "order": ["new base", "base new"], "calibration": None,
+            "missing_rows": ["sync/gone"], "new_rows": ["io_uring/added"],
+            "notes": ["No calibration of this host: margins alone decide."],
+            "waivers": [{"row": "null/*", "metric": "cpu", "owner": "somebody", "reason": "known",
+                         "expires": "2030-01-01", "used": 1}],
             "rows": compared}
+
+
+def gate_arm(name):
+    """What a gate.json says of one arm."""
+    made = header([])
+    return {"name": name, "program": f"{name}/aioscope", "sha256": f"sha-of-{name}", "driver": "",
+            "driver_sha256": "", "files": [], "tool": {**made["tool"], "commit": f"commit-{name}"},
+            "host": made["host"], "command": [f"{name}/aioscope", "run", "--seed", "1"]}
 
 
 def quick_configs(drivers=DRIVERS, targets=TARGETS, submitters=(4,)):
