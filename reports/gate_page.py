@@ -220,8 +220,8 @@ def _commands(gate):
     section = _listed("commands", "Commands", "the gate does not say how it was started",
                       [Column("What", "text"), Column("Command", "wide")], rows)
     if rows:
-        section.note = ("One row alone: the gate's command with --only 'NAME OF THE ROW' behind its "
-                        "--, and with --seed and the seed above in the same order.")
+        section.note = ("One row alone: the gate's command with --only 'NAME OF THE ROW' behind "
+                        "its --, and with --seed and the seed above in the same order.")
     return section
 
 

@@ -11,7 +11,7 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import (compared, comparison, environment, gate_page, gate_words, run_tables, sections,
+from . import (compact, compared, comparison, environment, gate_page, gate_words, run_tables, sections,
                units, words)
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
@@ -96,8 +96,8 @@ def render_template(template, **values):
                                    lstrip_blocks=True, keep_trailing_newline=True)
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return templates.get_template(template).render(
-        style=Markup(style), script=Markup(script), script_hash=_script_hash(script), **values)
+    return compact.share_styles(templates.get_template(template).render(
+        style=Markup(style), script=Markup(script), script_hash=_script_hash(script), **values))
 
 
 def render(summaries, gates=()):

@@ -280,6 +280,8 @@ def test_thirty_rows_with_everything_are_small_and_quick(tmp_path):
     configs = synthetic.quick_configs(synthetic.DRIVERS[1:])
     assert len(configs) == 30
     before = time.process_time()
-    page = page_of(tmp_path, synthetic.run(configs, with_inside=True))
+    records = synthetic.as_large_as_real(synthetic.run(configs, with_inside=True))
+    page = page_of(tmp_path, records)
     assert time.process_time() - before < 10
+    assert page.count('class="flame"') >= 20
     assert len(page.encode()) < 3_000_000
