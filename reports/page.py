@@ -11,8 +11,8 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import (compact, compared, comparison, environment, gate_page, gate_words, run_tables, sections,
-               units, words)
+from . import (compact, compared, comparison, environment, gate_page, gate_words, run_tables,
+               sections, units, words)
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 SEVERE = {"incomplete", "build", "failed", "left out"}

@@ -7,17 +7,17 @@ from reports import compact
 
 MATPLOTLIB = """<svg role="img" aria-label="Figure: x">
  <defs>
-  <path id="m1" d="M 0 2.51234 
-C 0.7 2.5 1.3 2.2 1.8 1.8 
+  <path id="m1" d="M 0 2.51234
+C 0.7 2.5 1.3 2.2 1.8 1.8
 z
 " style="stroke: #000"/>
  </defs>
  <g id="line2d_1">
   <g>
-   <path d="M 10.04 20 
-L 30.26 20 
-L 30.26 15 
-L 31.5 14 
+   <path d="M 10.04 20
+L 30.26 20
+L 30.26 15
+L 31.5 14
 " clip-path="url(#p1)" style="stroke: #000"/>
   </g>
   <g clip-path="url(#p1)">

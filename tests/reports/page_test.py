@@ -12,9 +12,9 @@ from html.parser import HTMLParser
 
 import pytest
 import synthetic
-from reports import summarise
+from reports import sheet, summarise
 from reports.__main__ import FIGURES, main
-from reports.figures import BY_KEY
+from reports.figures import BY_KEY, latency
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = synthetic.quick_configs(drivers=["null", "libaio", "io_uring"], targets=["null"])
@@ -193,6 +193,28 @@ def test_several_submitter_counts_make_a_scaling_figure(tmp_path):
     text = words(page_of(tmp_path, synthetic.run(configs)))
     assert "Scaling, shared, 1 reaping, target null" in text
     assert "4 submitters (the most of this run)" in text
+
+
+def test_every_percentile_of_a_long_run_has_its_name():
+    drawn = sheet.Sheet(sheet.Words("", "", ""), sheet.cell_inches(2))
+    axes = drawn.cell(2, "")
+    latency._percentile_ticks(axes, 7.3)
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "50", "90", "99", "99.9", "99.99", "99.999", "99.9999"]
+
+
+def test_the_law_is_told_where_it_was_fitted(tmp_path):
+    configs = [synthetic.config(driver, submitters=n) for driver, most in
+               (("libaio", 4), ("kioctx@series", 2)) for n in (1, 2, 4) if n <= most]
+    page = page_of(tmp_path, synthetic.run(configs))
+    fitted = re.search(r'aria-label="The Universal Scalability Law fitted".*?</table>', page,
+                       re.DOTALL).group()
+    assert "libaio" in fitted and "kioctx" not in fitted
+    assert ("The law is not fitted to 1 of 2 curves: it needs 3 counts of submitters."
+            in words(page))
+    page = page_of(tmp_path, synthetic.run(configs[3:]))
+    assert "The Universal Scalability Law fitted" not in page
+    assert "lines join the points" in page and "not fitted to 1 of 1 curve" in words(page)
 
 
 def test_two_runs_side_by_side(tmp_path):
