@@ -11,6 +11,7 @@ from .comparison import Effect
 from .figures import forest, sequence
 from .gate_file import EXACT
 from .gate_words import strength, waiver
+from .load import clean
 from .sections import Section
 from .sheet import SEPARATOR
 from .table import Cell, Column, Table, quantity
@@ -42,7 +43,7 @@ def _footer(gate):
     record = gate.record
     arms = [f"{arm} {record[arm]['name']}" for arm in ARMS
             if isinstance(record.get(arm), dict) and record[arm].get("name")]
-    parts = [pathlib.PurePath(gate.path).name, *arms, f"seed {record.get('seed', '?')}"]
+    parts = [clean(pathlib.PurePath(gate.path).name), *arms, f"seed {record.get('seed', '?')}"]
     if record.get("alpha") is not None:
         parts.append(f"familywise error {units.percent(record['alpha'])}")
     return f" {SEPARATOR} ".join(parts)

@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import json
+import os
 import pathlib
 import re
 import shlex
@@ -130,6 +132,16 @@ def test_markup_in_names_stays_text(tmp_path):
     text = Text(page).text
     assert text.count(HOSTILE) > 10
     assert shlex.quote(HOSTILE) in text  # the command can be pasted
+
+
+def test_name_of_a_file_that_no_page_can_hold(tmp_path):
+    name = os.fsdecode("r\u202e".encode() + b"\xff.jsonl")
+    (tmp_path / name).write_text(synthetic.text(synthetic.run(SMALL[:1])))
+    (tmp_path / "g\u202e.json").write_text(json.dumps(synthetic.gate()))
+    assert main(["report", str(tmp_path / name), str(tmp_path / "g\u202e.json"),
+                 "-o", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "r\ufffd\ufffd.jsonl" in page and "\u202e" not in page
 
 
 def test_more_rows_than_a_page_holds(tmp_path, monkeypatch):
