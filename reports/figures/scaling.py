@@ -112,8 +112,9 @@ def draw(summary):
     panels, left_out = with_rows(scaling(summary), lambda row: row.operations_per_s)
     if not panels:
         counts = sorted({row.row.config["submitters"] for row in summary.measured})
-        only = f"only with {counts[0]}" if len(counts) == 1 else "with no two counts that compare"
-        return (f"every row ran {only} submitters; --submitters 1,2,4 or the suite scaling shows "
+        only = (f"only with {units.counted(counts[0], 'submitter')}" if len(counts) == 1
+                else "with no two counts of submitters that compare")
+        return (f"every row ran {only}; --submitters 1,2,4 or the suite scaling shows "
                 "how throughput grows" if counts else NOTHING)
     look = styles(summary)
     sheets = []

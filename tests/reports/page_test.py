@@ -200,6 +200,19 @@ def test_panels_without_data_say_why(tmp_path, small):
     assert "One round only" in text
 
 
+def test_one_row_of_one_repetition(tmp_path):
+    """Every section stands there, with what it has or why it has nothing."""
+    page = page_of(tmp_path, synthetic.run([synthetic.config(submitters=1)], repetitions=1))
+    found = re.findall(r'<section aria-labelledby="run1-([^"]*)">(.*?)</section>', page, re.DOTALL)
+    assert [key for key, _ in found] == ["sharing", *BY_KEY, "flame", "rows", "left-out",
+                                         "commands", "data"]
+    empty = {key for key, text in found if "Not shown: " in text}
+    assert empty == {"sharing", "scaling", "depth", "series", "layers", "off_cpu", "locks",
+                     "fairness", "flame"}
+    text = words(page)
+    assert "1 row measured" in text and "every row ran only with 1 submitter;" in text
+
+
 def test_several_submitter_counts_make_a_scaling_figure(tmp_path):
     configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2, 4))
     text = words(page_of(tmp_path, synthetic.run(configs)))
