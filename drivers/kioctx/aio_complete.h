@@ -69,6 +69,8 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
       put_slot_of_cancelled();
+      if constexpr (S.xchg_tail)
+        smp_mb();  // for wake_reapers(), as unlock_tail() does for an event
       if constexpr (S.mutation == Mutation::kNoWakeNoEvent) {
         aio_put_req(req);
         return;
@@ -212,9 +214,10 @@ std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int
   }
 }
 
-// A full barrier between the event and the look at the queue pairs with the sleeper's between the
-// queue and the look at the ring: the sleeper is seen, or has seen the event. In xchg-tail it was
-// in unlock_tail().
+// A full barrier between the event, or the slot that came back without one, and the look at the
+// queue pairs with the sleeper's (set_current_state(), prepare_to_wait()) between the queue and the
+// look at the ring, or at the slots: the sleeper is seen, or has seen what came. In xchg-tail the
+// caller has it behind him: of unlock_tail(), or where there was no event, of its own.
 template <Stage S>
 void Kioctx<S>::wake_reapers(std::uint32_t available) {
   if constexpr (S.percpu_rings) {
@@ -270,7 +273,7 @@ void Kioctx<S>::unlock_tail(std::uint32_t end) {
   // Release: the events. Pairs with aio_read_events_ring().
   this->ring_pages->tail.store(end, std::memory_order_release);
   schedule_point("complete: ring's tail written, lock held");
-  smp_mb();                                          // for wake_reapers()
+  smp_mb();                                          // for wake_reapers(): see there
   this->tail.store(end, std::memory_order_release);  // pairs with lock_tail()
   smp_mb_common();                                   // pairs with lock_tail()
   if (this->tail_parked.load(std::memory_order_relaxed) != 0) [[unlikely]] {

@@ -32,6 +32,7 @@ void WaitQueueHead::remove_wait_queue(WaitQueueEntry& entry) {
 void WaitQueueHead::prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
   const SpinLockGuard guard(lock_, LockSite::kWaitLock);
   queue_to_wait(entry, min_nr);
+  smp_mb();  // pairs with the waker's
 }
 
 void WaitQueueHead::queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
@@ -40,7 +41,7 @@ void WaitQueueHead::queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
     entry.insert_after(&queue_);
     entry.linked.store(true, std::memory_order_relaxed);
   }
-  set_current_state(entry, TaskState::kInterruptible);
+  entry.state.store(TaskState::kInterruptible, std::memory_order_relaxed);
 }
 
 void WaitQueueHead::finish_wait(WaitQueueEntry& entry) {
@@ -86,8 +87,8 @@ void WaitQueueHead::collect(int exclusive_entries, std::uint32_t available, Slee
     auto& entry = static_cast<WaitQueueEntry&>(*node);
     if (entry.min_nr > available) continue;
     const bool exclusive = entry.exclusive;
-    // Acquire and release: pairs with set_current_state().
-    const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_acq_rel);
+    // Release: what was made true; pairs with schedule_until().
+    const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_release);
     if (was == TaskState::kRunning) continue;  // woken by another, or not yet asleep: it looks
     ++counts.wakeups;
     const void* word = &entry.state;
