@@ -25,8 +25,9 @@ ContextInfo Kioctx<S>::info() const {
   return info;
 }
 
+// If memory is short, the destructor of what the other constructor has made frees what there is.
 template <Stage S>
-Kioctx<S>::Kioctx(const RingSize& size) {
+Kioctx<S>::Kioctx(const RingSize& size) : Kioctx() {
   this->mm = &current_mm<S>;
   this->max_reqs = size.nr_events;
   this->nr_events = size.nr_events;
@@ -239,8 +240,8 @@ void Kioctx<S>::kill_by_refcount() {
   put_ioctx();
 }
 
-// mainline: no grace period is waited for by the caller of io_destroy(), but the one in which the
-// users' counters are folded.
+// mainline: no grace period is waited for by the caller of io_destroy(), but those in which the
+// counters of users and of requests are folded.
 template <Stage S>
 int Kioctx<S>::kill_by_table(std::atomic<std::uint32_t>& all_done) {
   if constexpr (S.table_lookup) {

@@ -77,7 +77,8 @@ class Kioctx : public KioctxFields<S> {
  private:
   friend struct KioctxParts<S>;
 
-  explicit Kioctx(const RingSize& size);
+  Kioctx() = default;
+  explicit Kioctx(const RingSize& size);  // throws std::bad_alloc
   ~Kioctx();
 
   // aio_setup.h

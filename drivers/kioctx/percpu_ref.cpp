@@ -19,7 +19,9 @@ std::uintptr_t PercpuRef::word_of_now() {
   return (now_ms() << kStateBits) | std::uintptr_t(State::kNone);
 }
 
-PercpuRef::PercpuRef() : pcpu_count_(word_of_now()) {}
+PercpuRef::PercpuRef(State begins_in)
+    : pcpu_count_(begins_in == State::kPtr ? reinterpret_cast<std::uintptr_t>(alloc_percpu())
+                                           : word_of_now()) {}
 
 PercpuRef::~PercpuRef() {
   const std::uintptr_t word = pcpu_count_.load(std::memory_order_relaxed);
@@ -55,6 +57,7 @@ bool PercpuRef::kill() {
     }
   }
   PercpuSlot* slots = slots_of(word);
+  schedule_point("ref: dying, grace period to come");
   const bool waits = !mutated(PartMutation::kRefNoGracePeriod);
   if (waits) synchronize_rcu();
   schedule_point("ref: dying, not summed");

@@ -18,7 +18,7 @@
 // it reads the state AFTER its decrement; the state is therefore read again there.
 //
 // NONE becomes PTR when the 14-bit get counter in the high bits of count_ wraps (every 16384 gets)
-// within a second of its last wrap.
+// within a second of its last wrap. Today's kernel has no NONE: its counts begin in PTR.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,8 @@ class PercpuRef {
  public:
   enum class State : std::uintptr_t { kPtr = 0, kNone = 1, kDying = 2, kDead = 3 };
 
-  PercpuRef();   // holds the initial reference; state NONE
+  // Holds the initial reference; state NONE, or PTR. The latter throws std::bad_alloc.
+  explicit PercpuRef(State begins_in = State::kNone);
   ~PercpuRef();  // must be DEAD, or not shared with any thread
   PercpuRef(const PercpuRef&) = delete;
   PercpuRef& operator=(const PercpuRef&) = delete;

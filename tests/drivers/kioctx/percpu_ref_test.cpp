@@ -41,6 +41,19 @@ TEST(PercpuRef, StaysAtomicWhileGetsAreRare) {
   EXPECT_EQ(ref.state(), State::kPtr) << "this one was not";
 }
 
+// As it was merged.
+TEST(PercpuRef, CountsPerCpuFromBirthWhereAskedTo) {
+  PercpuRef ref(State::kPtr);
+  EXPECT_EQ(ref.state(), State::kPtr);
+  get_and_put(ref, kGetsToWrap);
+  EXPECT_EQ(ref.state(), State::kPtr);
+  EXPECT_TRUE(ref.tryget_live());
+  EXPECT_TRUE(ref.kill());
+  EXPECT_FALSE(ref.tryget_live());
+  EXPECT_FALSE(ref.put());
+  EXPECT_TRUE(ref.put()) << "the initial reference was left";
+}
+
 TEST(PercpuRef, KilledWhileAtomicIsDeadAtOnce) {
   PercpuRef ref;
   ref.get();
