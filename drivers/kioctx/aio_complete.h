@@ -245,24 +245,27 @@ void Kioctx<S>::wake_reapers(std::uint32_t available) {
 // again before it tries, since others may sleep still.
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
+  const auto exchange = [this] {
+    count_shared_rmw();
+    return this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs with unlock_tail()
+  };
   ++lock_count(LockSite::kTail).acquisitions;
-  count_shared_rmw();
-  // Acquire: pairs with unlock_tail().
-  std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);
+  std::uint32_t seen = exchange();
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }
   const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    seen = exchange();
     if (seen != kTailLocked) return seen;
   }
   for (;;) {
     this->tail_parked.store(1, std::memory_order_relaxed);
-    smp_mb_rare();                                                       // pairs with unlock_tail()
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    smp_mb_rare();  // pairs with unlock_tail()
+    seen = exchange();
     if (seen != kTailLocked) return seen;
+    schedule_point("complete: tail parked on, not asleep");
     futex_wait(&this->tail_parked, 1, kForever);
   }
 }

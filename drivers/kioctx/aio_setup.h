@@ -165,8 +165,8 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
       return ctx;
     }
     if constexpr (!S.percpu_refcount) {
-      count_shared_rmw();
       if constexpr (S.refcounting) {
+        count_shared_rmw();
         ctx->users.fetch_add(1, std::memory_order_relaxed);
         return ctx;
       }
@@ -174,6 +174,7 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
       std::int32_t users = ctx->users.load(std::memory_order_relaxed);
       do {
         if (users == 0) return nullptr;
+        count_shared_rmw();
       } while (!ctx->users.compare_exchange_weak(users, users + 1, std::memory_order_relaxed));
       return ctx;
     }
@@ -212,6 +213,7 @@ int Kioctx<S>::kill_ioctx([[maybe_unused]] std::atomic<std::uint32_t>& all_done)
     bool was_dead = false;
     {
       const SpinLockGuard guard(this->mm->ioctx_lock, LockSite::kIoctxLock);
+      count_shared_rmw();
       was_dead = this->dead.exchange(1, std::memory_order_relaxed) != 0;
       if (!was_dead) hlist_del();
     }
@@ -229,6 +231,7 @@ void Kioctx<S>::kill_by_refcount() {
   if constexpr (S.percpu_refcount) {
     if (!this->users.kill()) return;
   } else {
+    count_shared_rmw();
     if (this->dead.exchange(1, std::memory_order_relaxed) != 0) return;
   }
   {
@@ -247,6 +250,7 @@ int Kioctx<S>::kill_by_table(std::atomic<std::uint32_t>& all_done) {
   if constexpr (S.table_lookup) {
     {
       const SpinLockGuard guard(this->mm->ioctx_lock, LockSite::kIoctxLock);
+      count_shared_rmw();
       if (this->dead.exchange(1, std::memory_order_relaxed) != 0) return -EINVAL;
       const auto* table = this->mm->ioctx_table.load(std::memory_order_relaxed);
       table->contexts[this->user_id >> kTableIndexShift].store(nullptr, std::memory_order_relaxed);
@@ -327,6 +331,7 @@ std::int64_t Kioctx<S>::slots_in_flight() const {
 template <Stage S>
 void Kioctx<S>::wait_for_all_slots() {
   if constexpr (S.percpu_reqs_available) {
+    count_shared_rmw();
     this->reqs_available.fetch_add(percpu_fold(this->cpu), std::memory_order_relaxed);
   }
   WaitQueueEntry entry(true);

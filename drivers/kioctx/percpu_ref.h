@@ -24,6 +24,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/percpu.h"
 #include "drivers/kioctx/rcu.h"
 #include "drivers/kioctx/schedule_point.h"
@@ -85,6 +86,7 @@ inline void PercpuRef::get() {
     return;
   }
   schedule_point("ref: atomic to be raised");
+  count_shared_rmw();
   const std::uint64_t count = count_.fetch_add(kOneGet, std::memory_order_relaxed) + kOneGet;
   if (state_of(word) == State::kNone && (count >> kCountBits) == 0) get_counter_wrapped(word);
 }
@@ -102,6 +104,7 @@ inline bool PercpuRef::tryget_live() {
   std::uint64_t count = count_.load(std::memory_order_relaxed);
   do {
     if ((count & kCountMask) == 0) return false;
+    count_shared_rmw();
   } while (!count_.compare_exchange_weak(count, count + kOneGet, std::memory_order_relaxed));
   if (((count + kOneGet) >> kCountBits) == 0) get_counter_wrapped(word);
   return true;
@@ -119,6 +122,7 @@ inline bool PercpuRef::put() {
     }
   }
   schedule_point("ref: atomic to be lowered");
+  count_shared_rmw();
   // Release: what was done with the reference; acquire: what all others did, and DEAD (see above).
   const std::uint64_t left = (count_.fetch_sub(1, std::memory_order_acq_rel) - 1) & kCountMask;
   if (mutated(PartMutation::kRefStateReadBefore))

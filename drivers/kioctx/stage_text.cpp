@@ -8,8 +8,10 @@ namespace {
 std::string find_path(const Stage& s) {
   const std::string_view by = s.table_lookup ? "table, under RCU; " : "list walk, under RCU; ";
   return std::string(by) +
-         (s.percpu_refcount ? "users counted per CPU: no shared line written"
-                            : "users +1 and -1 on a line that all read: 2 shared writes a call");
+         (s.table_lookup ? "users counted per CPU: no shared line written"
+          : s.percpu_refcount
+              ? "users counted per CPU once there are many lookups: no shared line written"
+              : "users +1 and -1 on a line that all read: 2 shared writes a call");
 }
 
 std::string slots_of(const Stage& s) {

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/kioctx/counts.h"
+
 namespace aioscope::kioctx {
 namespace {
 
@@ -52,6 +54,27 @@ TEST(PercpuRef, CountsPerCpuFromBirthWhereAskedTo) {
   EXPECT_FALSE(ref.tryget_live());
   EXPECT_FALSE(ref.put());
   EXPECT_TRUE(ref.put()) << "the initial reference was left";
+}
+
+// A get or a put is a shared write where it is one atomic for all, and only there.
+TEST(PercpuRef, CountsItsSharedWrites) {
+  const auto of = [](auto action) {
+    counts.reset();
+    action();
+    return std::uint64_t{counts.shared_rmw};
+  };
+  PercpuRef ref;
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 2u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.tryget_live()); }), 1u);
+  EXPECT_FALSE(ref.put());
+  get_and_put(ref, 3 * kGetsToWrap);
+  ASSERT_EQ(ref.state(), State::kPtr);
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 0u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.tryget_live()); }), 0u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.kill()); }), 2u) << "the state, and the sum";
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 2u) << "dead";
+  EXPECT_FALSE(ref.put());
+  EXPECT_TRUE(ref.put());
 }
 
 TEST(PercpuRef, KilledWhileAtomicIsDeadAtOnce) {
