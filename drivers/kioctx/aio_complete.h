@@ -8,6 +8,7 @@
 #include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

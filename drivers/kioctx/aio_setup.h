@@ -1,9 +1,13 @@
 // Contexts: how they begin, are found, are counted, and end.
 #pragma once
 
-#include "drivers/kioctx/aio_slots.h"
+#include <algorithm>
+#include <cerrno>
+
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

@@ -9,10 +9,12 @@
 //   mainline                per CPU; slots come back by looking at how far the user has reaped
 #pragma once
 
-#include <algorithm>
+#include <algorithm>  // IWYU pragma: keep
 
 #include "drivers/kioctx/kioctx_impl.h"
 #include "drivers/kioctx/reqs_available.h"
+#include "drivers/kioctx/request_cache.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

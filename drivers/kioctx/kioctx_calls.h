@@ -4,12 +4,14 @@
 #include <cerrno>
 #include <new>
 
+// IWYU pragma: begin_exports
 #include "drivers/kioctx/aio_cancel.h"
 #include "drivers/kioctx/aio_complete.h"
 #include "drivers/kioctx/aio_read_events.h"
 #include "drivers/kioctx/aio_retry.h"
 #include "drivers/kioctx/aio_setup.h"
 #include "drivers/kioctx/aio_submit.h"
+// IWYU pragma: end_exports
 #include "drivers/kioctx/kioctx.h"
 
 namespace aioscope::kioctx {
