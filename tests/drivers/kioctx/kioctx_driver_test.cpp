@@ -64,6 +64,7 @@ TEST(KioctxDriver, ABadSpecificationIsSaidWithItsCure) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have no use for a limit
 // The largest context where there is hardly any memory left. In a process of its own.
 TEST(KioctxDriver, WithoutMemoryIsRefusedWithItsCure) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // there may be threads of liburcu
   for (const char* driver :
        {"kioctx@v3.7", "kioctx@series", "kioctx@percpu-rings", "kioctx@mainline"}) {
     const auto open_and_say = [&] {
