@@ -8,6 +8,7 @@
 #include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -69,6 +70,8 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
       put_slot_of_cancelled();
+      if constexpr (S.xchg_tail)
+        smp_mb();  // for wake_reapers(), as unlock_tail() does for an event
       if constexpr (S.mutation == Mutation::kNoWakeNoEvent) {
         aio_put_req(req);
         return;
@@ -221,10 +224,11 @@ std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int
   }
 }
 
-// A full barrier between the event and the look at the queue pairs with the sleeper's between the
-// queue and the look at the ring: the sleeper is seen, or has seen the event. In xchg-tail it was
-// in unlock_tail().
-// Without a ring no event came, but who waits for the last request must know.
+// A full barrier between the event, or the slot that came back without one, and the look at the
+// queue pairs with the sleeper's (set_current_state(), prepare_to_wait()) between the queue and the
+// look at the ring, or at the slots: the sleeper is seen, or has seen what came. In xchg-tail the
+// caller has it behind him: of unlock_tail(), or where there was no event, of its own.
+// percpu-rings: without a ring no event came.
 template <Stage S>
 void Kioctx<S>::wake_reapers(Posted posted) {
   if constexpr (S.percpu_rings) {
@@ -253,24 +257,27 @@ void Kioctx<S>::wake_reapers(Posted posted) {
 // again before it tries, since others may sleep still.
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
+  const auto exchange = [this] {
+    count_shared_rmw();
+    return this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs with unlock_tail()
+  };
   ++lock_count(LockSite::kTail).acquisitions;
-  count_shared_rmw();
-  // Acquire: pairs with unlock_tail().
-  std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);
+  std::uint32_t seen = exchange();
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }
   const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    seen = exchange();
     if (seen != kTailLocked) return seen;
   }
   for (;;) {
     this->tail_parked.store(1, std::memory_order_relaxed);
-    smp_mb_rare();                                                       // pairs with unlock_tail()
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    smp_mb_rare();  // pairs with unlock_tail()
+    seen = exchange();
     if (seen != kTailLocked) return seen;
+    schedule_point("complete: tail parked on, not asleep");
     futex_wait(&this->tail_parked, 1, kForever);
   }
 }
@@ -281,7 +288,7 @@ void Kioctx<S>::unlock_tail(std::uint32_t end) {
   // Release: the events. Pairs with aio_read_events_ring().
   this->ring_pages->tail.store(end, std::memory_order_release);
   schedule_point("complete: ring's tail written, lock held");
-  smp_mb();                                          // for wake_reapers()
+  smp_mb();                                          // for wake_reapers(): see there
   this->tail.store(end, std::memory_order_release);  // pairs with lock_tail()
   smp_mb_common();                                   // pairs with lock_tail()
   if (this->tail_parked.load(std::memory_order_relaxed) != 0) [[unlikely]] {

@@ -2,9 +2,13 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <new>
+
+#include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/reqs_available.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

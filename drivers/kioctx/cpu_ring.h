@@ -23,7 +23,6 @@
 // is none, as asynchronous I/O never promised one: a reaper looks at the rings in turn.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +30,6 @@
 
 #include "drivers/kioctx/cacheline.h"
 #include "drivers/kioctx/kioctx.h"
-#include "drivers/kioctx/percpu.h"
-#include "drivers/kioctx/reqs_available.h"
 #include "drivers/kioctx/spin_lock.h"
 
 namespace aioscope::kioctx {

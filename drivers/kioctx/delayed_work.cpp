@@ -11,6 +11,7 @@ void DelayedWork::queue(std::int64_t delay_ns) {
     const SpinLockGuard guard(lock_, LockSite::kWorkLock);
     if (cancelled_ || due_ns_ != kIdle) return;
     due_ns_ = due;
+    count_shared_rmw();
     changes_.fetch_add(1, std::memory_order_relaxed);
     if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   }
@@ -21,6 +22,7 @@ void DelayedWork::cancel_sync() {
   {
     const SpinLockGuard guard(lock_, LockSite::kWorkLock);
     cancelled_ = true;
+    count_shared_rmw();
     changes_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&changes_, 1);

@@ -89,6 +89,7 @@ InterruptCpu::~InterruptCpu() {
   {
     const SpinLockGuard guard(lock_, LockSite::kDeviceQueue);
     stopping_ = true;
+    count_shared_rmw();
     doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&doorbell_, 1);
@@ -113,6 +114,7 @@ void InterruptCpu::add(ListNode& requests) {
     arrived_.append_all(requests);
     if (due_ns >= sleeps_until_ns_) return;
     sleeps_until_ns_ = kAwake;
+    count_shared_rmw();
     doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&doorbell_, 1);

@@ -53,6 +53,7 @@ FileWorkers::~FileWorkers() {
   {
     const SpinLockGuard guard(lock_, LockSite::kFileQueue);
     stopping_ = true;
+    count_shared_rmw();
     issued_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&issued_, INT_MAX);
@@ -85,6 +86,7 @@ void FileWorkers::issue(File* file, ListNode& requests) {
       ++count;
     }
     wake = std::min(count, self.idle_);
+    count_shared_rmw();
     self.issued_.fetch_add(1, std::memory_order_relaxed);
   }
   if (wake > 0) futex_wake(&self.issued_, int(wake));

@@ -6,16 +6,12 @@
 // aio_complete.h, aio_cancel.h, aio_read_events.h.
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <span>
-#include <type_traits>
 
 #include "drivers/kioctx/aio_kiocb.h"
 #include "drivers/kioctx/kioctx.h"
 #include "drivers/kioctx/kioctx_fields.h"
-#include "drivers/kioctx/request_cache.h"
-#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -77,7 +73,8 @@ class Kioctx : public KioctxFields<S> {
  private:
   friend struct KioctxParts<S>;
 
-  explicit Kioctx(const RingSize& size);
+  Kioctx() = default;
+  explicit Kioctx(const RingSize& size);  // throws std::bad_alloc
   ~Kioctx();
 
   // aio_setup.h

@@ -330,8 +330,8 @@ def test_an_external_driver_runs_and_is_listed_by_its_own_name():
 def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     for more in ([], ["--operation", "write"], ["--create", "1M"]):
-        done = aioscope("run", "--driver", "sync", "--target", f"file:{tmp_path}/fifo", *BRIEF, *more,
-                        expect=5, timeout=20)
+        done = aioscope("run", "--driver", "sync", "--target", f"file:{tmp_path}/fifo", *BRIEF,
+                        *more, expect=5, timeout=20)
         assert "regular file" in done.stderr
 
 

@@ -157,7 +157,7 @@ void wake_asleep(benchmark::State& state) {
     calling += in_round;
   }
   const auto wakes = static_cast<std::uint64_t>(state.iterations()) * kWakesInARound;
-  if (kioctx::counts.wakeups - before != wakes) state.SkipWithError("a call found nobody asleep");
+  if (kioctx::counts.wakeups - before < wakes) state.SkipWithError("a call found nobody asleep");
   const auto each_ns = [&](Clock::duration sum) {
     return std::chrono::duration<double, std::nano>(sum).count() / static_cast<double>(wakes);
   };
