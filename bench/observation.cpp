@@ -103,6 +103,12 @@ void Observation::take(Measurement& result) {
 void Observation::take_profile(Measurement& result) {
   result.profile = settings_.attribution->profile_of(*sampler_);
   result.off_cpu = off_cpu_->measurement(*settings_.attribution);
+  if (const std::uint64_t throttled = sampler_->throttled(); throttled > 0) {
+    result.warnings.push_back(
+        fmt::format("profile: samples throttled {} times, when the kernel found that they took too "
+                    "long: ask for fewer, --profile=HZ",
+                    throttled));
+  }
   sampler_.reset();
   off_cpu_.reset();
   for (const std::string& reason : {result.profile->reason, result.profile->symbols_reason}) {

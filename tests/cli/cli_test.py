@@ -161,6 +161,7 @@ def test_version():
     (["run", "--operations", "5", "--rate", "9"], "--operations: not together with --rate"),
     (["run", "--inject", "lck=2"], "--inject: 'lck=2' is none of delay=TIME, lock=N"),
     (["list", "driver"], "cannot list 'driver'; did you mean 'drivers'?"),
+    (["run", "--profile=0"], "--profile: '0' is out of range; from 1 to 20000"),
     (["run", "--color", "alwys"], "--color: unknown 'alwys'; did you mean 'always'?"),
 ])
 def test_mistakes_are_one_line_on_standard_error_and_exit_code_2(arguments, message):
@@ -168,6 +169,13 @@ def test_mistakes_are_one_line_on_standard_error_and_exit_code_2(arguments, mess
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("option", [["--profile", "--layers"], ["--suite"]])
+def test_a_pipe_is_not_waited_for(option, tmp_path):
+    os.mkfifo(tmp_path / "x.toml")
+    done = aioscope("run", *option, str(tmp_path / "x.toml"), expect=2, timeout=20)
+    assert "x.toml" in done.stderr and "no regular file" in done.stderr
 
 
 def test_a_mistake_in_a_suite_is_named_with_its_line(tmp_path):

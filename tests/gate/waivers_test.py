@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 
 import pytest
 from gate_world import row
@@ -64,6 +65,12 @@ def test_a_waiver_holds_on_its_last_day(tmp_path):
 def test_waivers_that_are_none(world, text, message):
     _, said = with_waiver(world, text, expect=2)
     assert message in said
+
+
+def test_waivers_from_a_pipe_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "w.toml")
+    with pytest.raises(UsageError, match="no regular file"):
+        waivers.load(tmp_path / "w.toml")
 
 
 def test_a_file_of_waivers_that_is_not_there(tmp_path):
