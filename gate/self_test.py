@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from reports.page import write
+from reports.output import write
 from reports.statistics.decide import REGRESSED
 
 from . import arms as choosing

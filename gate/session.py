@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 import time
 
-from reports.page import write
+from reports.output import write
 from reports.statistics.decide import split_over_looks
 from reports.units import counted
 

@@ -6,7 +6,7 @@ import math
 from reports import units
 from reports.export import junit, markdown
 from reports.gate_file import SCHEMA, Gate
-from reports.page import write
+from reports.output import write
 
 
 def _known(value):
