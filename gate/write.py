@@ -1,4 +1,4 @@
-"""gate.json, and what exporters make of it. Each file is either what it was or whole."""
+"""gate.json, and what exporters make of it."""
 
 import json
 import math
