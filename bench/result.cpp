@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "bench/build_info.h"
@@ -231,6 +234,45 @@ std::string_view cure_of_write(int error) {
              : "choose another place with -o; this file ends with the last whole record";
 }
 
+constexpr std::string_view kChoose = "choose a directory that exists and may be written with -o";
+
+// Where symbolic links lead to, also when there is nothing yet. The caller has ruled out loops.
+std::string link_target(std::filesystem::path path) {
+  std::error_code none;
+  while (std::filesystem::is_symlink(std::filesystem::symlink_status(path, none))) {
+    path = path.parent_path() / std::filesystem::read_symlink(path);
+  }
+  return path.string();
+}
+
+// An empty file at `path` that no other writer has, whatever stood there before: another run's
+// remains are taken over, its unfinished file is not, and a link or a pipe that somebody put there
+// is not followed. The mode is the umask's where it is 0.
+int open_partial(const std::string& path, mode_t mode) {
+  const int descriptor = open(
+      path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode ? mode : 0666);
+  if (descriptor < 0) {
+    fail(path, "open", errno,
+         errno == ELOOP || errno == ENXIO ? "remove it, or choose another place with -o" : kChoose);
+  }
+  struct stat opened {};
+  struct stat named {};
+  std::string problem;
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    problem = "another run writes to it; wait, or choose another place with -o";
+  } else if (fstat(descriptor, &opened) != 0 || lstat(path.c_str(), &named) != 0 ||
+             opened.st_ino != named.st_ino) {
+    problem = "another run has just finished it; try again";
+  } else if (!S_ISREG(opened.st_mode)) {
+    problem = "is no file; remove it, or choose another place with -o";
+  } else if (ftruncate(descriptor, 0) != 0 || (mode != 0 && fchmod(descriptor, mode) != 0)) {
+    problem = fmt::format("{}; remove it, or choose another place with -o", std::strerror(errno));
+  }
+  if (problem.empty()) return descriptor;
+  close(descriptor);
+  throw ResultFileError(fmt::format("{}: {}", path, problem));
+}
+
 }  // namespace
 
 Json row_json(const Row& row) {
@@ -310,11 +352,16 @@ ResultWriter::ResultWriter(std::string path) : path_(std::move(path)), start_ns_
     descriptor_ = STDOUT_FILENO;
     return;
   }
-  descriptor_ = open(current_path().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (descriptor_ < 0) {
-    fail(current_path(), "open", errno,
-         "choose a directory that exists and may be written with -o");
+  struct stat there {};
+  const bool exists = stat(path_.c_str(), &there) == 0;
+  if (!exists && errno != ENOENT) fail(path_, "stat", errno, kChoose);
+  if (exists && !S_ISREG(there.st_mode)) {
+    descriptor_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0) fail(path_, "open", errno, kChoose);
+    return;
   }
+  target_ = link_target(path_);
+  descriptor_ = open_partial(current_path(), exists ? there.st_mode & 0777 : 0);
 }
 
 ResultWriter::~ResultWriter() {
@@ -322,7 +369,7 @@ ResultWriter::~ResultWriter() {
 }
 
 std::string ResultWriter::current_path() const {
-  return path_ == "-" || descriptor_ == kFinished ? path_ : path_ + ".partial";
+  return target_.empty() || descriptor_ == kFinished ? path_ : target_ + ".partial";
 }
 
 void ResultWriter::write(const Json& record) {
@@ -401,7 +448,7 @@ void ResultWriter::finish(bool complete, const std::string& reason) {
   if (fsync(descriptor_) != 0 && errno != EINVAL) {
     fail(partial, "fsync", errno, cure_of_write(errno));
   }
-  if (rename(partial.c_str(), path_.c_str()) != 0) {
+  if (!target_.empty() && rename(partial.c_str(), target_.c_str()) != 0) {
     fail(path_, "rename", errno, "choose another place with -o");
   }
   close(descriptor_);

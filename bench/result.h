@@ -48,7 +48,9 @@ class ResultFileError : public std::runtime_error {
 
 // Writes one record per call, each with one write that either succeeds whole or throws. The records
 // go to PATH.partial, which takes the name PATH in finish(): under the final name there is never
-// half a file. A path of "-" is standard output. Not thread-safe.
+// half a file, and it keeps the mode of the one that was there. A symbolic link at PATH stays and
+// is followed. What is no regular file, such as a pipe, gets the records itself, as standard output
+// does, whose name is "-". Not thread-safe.
 //
 // Throws ResultFileError when the file cannot be made or written; PATH.partial then ends with the
 // last whole record.
@@ -78,6 +80,7 @@ class ResultWriter {
   void write(const nlohmann::ordered_json& record);
 
   const std::string path_;
+  std::string target_;  // of the rename; empty where there is none
   static constexpr int kFinished = -2;
   int descriptor_ = -1;
   std::int64_t size_ = 0;  // of whole records

@@ -12,17 +12,17 @@ if __package__ in (None, ""):  # started as `python3 PATH/gate`
     sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
     __package__ = "gate"
 
-from reports.compare import use_color
-from reports.units import counted
+from reports import output
 
-from . import arms as choosing, plan as planning
 from .errors import EXIT_INTERRUPTED, EXIT_IO, EXIT_OK, GateError, Interrupted
-from .options import parse
-from .progress import Progress, duration
+from .progress import Progress
+
+# SIGHUP: programs that are measured have sessions of their own and do not get the terminal's.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _ignore_interrupts():
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -41,6 +41,7 @@ def _print(text):
 
 
 def _dry_run(options, arms):
+    from . import plan as planning
     plan = planning.make(options, arms)
     for name in plan.names:
         _print(f"{arms.row_name(name)}\n")
@@ -48,27 +49,44 @@ def _dry_run(options, arms):
         _print(f"{name}  only in the base\n")
     for name in plan.new:
         _print(f"{name}  only in the new arm\n")
-    _print(f"{counted(len(plan.names), 'row')}, {plan.blocks} blocks of both arms: "
-           f"{duration(plan.phase_s(plan.blocks))}; with a second look at all of them, "
-           f"{duration(plan.phase_s(plan.most_blocks))}\n")
+    _print(f"{plan.words(options)}\n")
     return EXIT_OK
 
 
 def _gate(options, progress):
-    from . import show, write
-    from .session import Gate
+    from reports.compare import use_color
+
+    from . import arms as choosing, show, write
+    from .session import Gate, keep
     arms = choosing.choose(options)
     if options.dry_run and not arms.offline:
         return _dry_run(options, arms)
     outcome = Gate(options, arms, progress).run()
     _ignore_interrupts()
     progress.close()
-    write.write_all(outcome, options.command)
-    _print(show.to_text(outcome, use_color("auto", sys.stdout)))
+    try:
+        if output.STANDARD_OUTPUT not in options.files:
+            _print(show.to_text(outcome, use_color("auto", sys.stdout)))
+    finally:  # also when the terminal is gone
+        write.write_all(outcome, options.command)
+    if options.keep and outcome.measured and not arms.offline:
+        keep(outcome.measured, arms, options.keep)
     return outcome.exit_code
 
 
+def _check_outputs(options):
+    """Raises OSError for what could not be written when everything is measured."""
+    if options.keep:
+        pathlib.Path(options.keep).mkdir(parents=True, exist_ok=True)
+    kept = [os.path.join(options.keep, name) for name in ("base.jsonl", "new.jsonl")
+            if options.keep]
+    for path in [*options.files, *kept]:
+        output.check(path)
+
+
 def _run(options, progress):
+    if not options.dry_run:
+        _check_outputs(options)
     if options.calibrate:
         from .calibrate import calibrate
         return calibrate(options, progress, _print)
@@ -78,15 +96,16 @@ def _run(options, progress):
     return _gate(options, progress)
 
 
-def main(arguments):
-    """Returns the exit code."""
+def _main(arguments):
+    from .options import parse
     options = parse(arguments)
     options.command = "aioscope gate " + shlex.join(arguments)
     if options.seed is None:
         options.seed = secrets.randbelow(2**48)
     progress = Progress(options.quiet)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     try:
         return _run(options, progress)
     except Interrupted:
@@ -99,6 +118,11 @@ def main(arguments):
         progress.warn(f"{error.filename2 or error.filename or 'output'}: "
                       f"{error.strerror or error}")
         return EXIT_IO
+
+
+def main(arguments):
+    """Returns the exit code."""
+    return output.guarded("aioscope gate", lambda: _main(arguments))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ from reports.validate import validate
 from . import child, plan as planning, validity
 from .errors import EXIT_OK, GateError, Invalid
 
-MOST_DISTURBED = 0.5  # of the blocks of a phase may be measured again
-
 
 @dataclass
 class Taken:
@@ -124,9 +122,9 @@ class Turns:
         return block, validity.steal_share(before, validity.stolen())
 
     def run(self, phase, blocks, names=None, until=None):
-        """Measures `blocks` blocks of the rows `names` (all when None). Ends after an even number
-        of them when `until()` says that there is no time for more; how many it measured. Raises
-        GateError."""
+        """Measures `blocks` blocks of the rows `names` (all when None). Ends after a pair of them,
+        or when one must be measured again, when `until()` says that there is no time for more; how
+        many it measured. Raises GateError."""
         again = 0
         pair = []
         done = 0
@@ -142,10 +140,12 @@ class Turns:
             if steal > self._options.max_steal:
                 again += 1
                 self.measured.disturbed += 1
-                if again > MOST_DISTURBED * blocks:
+                if again > planning.MOST_DISTURBED * blocks:
                     raise Invalid(f"the hypervisor took {steal:.0%} of the CPU time, in {again} "
                                   f"blocks more than {self._options.max_steal:.0%}: measure when "
                                   "the host is quiet, or raise --max-steal")
+                if until is not None and until():
+                    break
                 continue
             pair.pop(0)
             self.measured.blocks.append(block)

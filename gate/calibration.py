@@ -9,7 +9,7 @@ import platform
 from dataclasses import dataclass
 
 from reports.load import ResultError, decode, read
-from reports.page import write
+from reports.output import write
 from reports.statistics.decide import noise_floor
 
 from .errors import Invalid, ProgramFailed

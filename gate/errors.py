@@ -30,4 +30,4 @@ class ProgramFailed(GateError):
 
 
 class Interrupted(Exception):
-    """By SIGINT or SIGTERM."""
+    """By SIGINT, SIGTERM or SIGHUP."""

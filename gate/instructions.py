@@ -10,7 +10,7 @@ import subprocess
 
 from . import child, plan as planning
 from .errors import EXIT_OK, GateError
-from .judge import Compared, judge_exact
+from .judge import INVALID, Compared, judge_exact
 from .policy import INSTRUCTIONS, Policy
 
 OPERATIONS = (8192, 32768)  # of each submitter
@@ -61,7 +61,25 @@ def per_operation(arm, row, options):
     return (many - few) / ((OPERATIONS[1] - OPERATIONS[0]) * row.config["submitters"])
 
 
-def compare(arms, runs, options, progress):
+def _compare_row(one, arms, rows, options, out_of_time, progress):
+    """Gives `one` its values and verdict. `rows`: validate.Row of base and new."""
+    values = []
+    for arm, row in zip(arms, rows):
+        try:
+            if out_of_time():
+                raise GateError("no time was left for it")
+            values.append(per_operation(arm, row, options))
+        except GateError as error:
+            one.reason = f"not counted: {arm.side}: {error}"
+            if INSTRUCTIONS.key in options.asked:
+                one.verdict = INVALID
+            return
+        progress.step()
+    one.values = [(0, *values)]
+    judge_exact(one)
+
+
+def compare(arms, runs, options, out_of_time, progress):
     """({key: Compared}, sentences). `runs`: validate.Run of base and new."""
     reason = why_not(arms)
     if reason:
@@ -69,17 +87,9 @@ def compare(arms, runs, options, progress):
     rows = [{arm.key(row.name): row for row in rows_of(run)} for arm, run in zip(arms, runs)]
     both = [key for key in rows[0] if key in rows[1]]
     progress.phase("instructions under valgrind", 2 * len(both))
-    found, notes = {}, []
+    found = {}
     for key in both:
-        values = []
-        for arm, of_arm in zip(arms, rows):
-            try:
-                values.append(per_operation(arm, of_arm[key], options))
-            except GateError as error:
-                notes.append(f"Instructions of {key} were not counted: {arm.side}: {error}.")
-            progress.step()
-        if len(values) == 2:
-            one = Compared(arms.row_name(key), Policy(INSTRUCTIONS, 0.0, True), [(0, *values)])
-            judge_exact(one)
-            found[key, INSTRUCTIONS.key] = one
-    return found, notes
+        one = Compared(arms.row_name(key), Policy(INSTRUCTIONS, 0.0, True))
+        found[key, INSTRUCTIONS.key] = one
+        _compare_row(one, arms, [of_arm[key] for of_arm in rows], options, out_of_time, progress)
+    return found, []

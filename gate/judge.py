@@ -27,7 +27,8 @@ class Compared:
     name: str
     policy: Policy
     values: list = field(default_factory=list)  # (block, base, new), complete ones
-    lacking: int = 0  # blocks in which one side has no value
+    lacking: int = 0  # blocks in which a side has no value
+    one_sided: bool = False  # in one of them the other side has one
     tier: int = STATISTICAL
     verdict: str = INCONCLUSIVE
     reason: str = ""
@@ -102,6 +103,7 @@ def collect(blocks, arms, policies):
                 one = found.setdefault((key, policy.key), Compared(arms.row_name(key), policy))
                 if base is None or new is None:
                     one.lacking += 1
+                    one.one_sided = one.one_sided or not why
                     one.reason = why or ("only the new arm has it" if base is None
                                          else "the new arm has it no more")
                 else:
@@ -166,11 +168,7 @@ def judge(compared, alpha, noise_of, settle=True, open_only=False):
     varying = []
     for one in compared.values():
         one.noise = noise_of(one.name, one.policy.key)
-        if not one.values:
-            one.verdict = INCONCLUSIVE
-            continue
-        if one.lacking and one.reason.startswith(("only the new", "the new arm")):
-            one.verdict = INCONCLUSIVE
+        if not one.values or one.one_sided:
             continue
         if _is_exact(one) and not (open_only and one.tier == STATISTICAL
                                    and one.verdict != INCONCLUSIVE):
@@ -195,7 +193,16 @@ def judge(compared, alpha, noise_of, settle=True, open_only=False):
 def undecided(compared):
     """Keys of those that more blocks may decide."""
     return [key for key, one in compared.items() if one.verdict == INCONCLUSIVE and one.values
-            and one.tier == STATISTICAL]
+            and not one.one_sided and one.tier == STATISTICAL]
+
+
+def refuse_one_sided(compared):
+    """A count that one arm alone has is as bad as a row that is gone: work that is not counted, or
+    that was not before, is not shown to be the same."""
+    for one in compared.values():
+        if one.one_sided and one.policy.counted and not one.values:
+            one.verdict = INVALID
+            one.reason += " (--missing warn lets that through)"
 
 
 def flag_implausible(compared):

@@ -1,6 +1,9 @@
 """The command line of aioscope gate."""
 
 import argparse
+import re
+
+from reports.output import STANDARD_OUTPUT
 
 from .policy import COUNTED, STATISTICAL
 
@@ -58,6 +61,14 @@ def _seconds(text):
     return value
 
 
+def _regex(text):
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from None
+    return text
+
+
 def _count(text):
     if not text.isdigit() or not 0 < int(text) <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 1000")
@@ -78,7 +89,7 @@ def _what(parser):
     group.add_argument("--suite", metavar="NAME|FILE", default="gate",
                        help="rows that are measured (default: gate)")
     group.add_argument("--metric", metavar="LIST", action="append", default=[],
-                       help="only these decide (default: all)")
+                       help="only these decide, and each must be there (default: all there are)")
 
 
 def _how(parser):
@@ -93,13 +104,15 @@ def _how(parser):
                        help="of both looks (default: twice those of the first)")
     group.add_argument("--seed", metavar="N", type=int, help="of the order (default: a new one)")
     group.add_argument("--time-budget", metavar="TIME", type=_seconds,
-                       help="for the whole; the second look gets what is left")
+                       help="for the whole: no run begins after it; what is not confirmed for "
+                            "want of time stays red")
     group.add_argument("--timeout", metavar="TIME", type=_seconds,
                        help="after which a run hangs (default: from its plan)")
     group.add_argument("--max-steal", metavar="PERCENT", type=_percent, default=0.05,
                        help="of the CPU time, that the hypervisor may take in a block (default: 5)")
     group.add_argument("--missing", choices=("fail", "warn"), default="fail",
-                       help="when a row of the base is gone (default: fail)")
+                       help="when a row of the base is gone, or a count that one arm alone has "
+                            "(default: fail)")
     group.add_argument("--waivers", metavar="FILE.toml", help="regressions that are let through")
     group.add_argument("--strict", action="store_true", help="undecided is exit code 3")
     group.add_argument("--no-instructions", action="store_true",
@@ -111,7 +124,8 @@ def _how(parser):
 
 def _where(parser):
     group = parser.add_argument_group("what is written")
-    group.add_argument("-o", "--output", metavar="GATE.json", help="every verdict with its numbers")
+    group.add_argument("-o", "--output", metavar="GATE.json", help="every verdict with its numbers; a file that is - goes to standard "
+                            "output instead of the table")
     group.add_argument("--junit", metavar="FILE.xml")
     group.add_argument("--markdown", metavar="FILE.md", help="fits a comment of a pull request")
     group.add_argument("--keep", metavar="DIR", help="base.jsonl and new.jsonl, of all blocks")
@@ -133,7 +147,7 @@ def _host(parser):
     group.add_argument("--no-calibration", action="store_true", help="decide by margins alone")
     group.add_argument("--self-test", action="store_true",
                        help="--program against itself, and against itself with injected work")
-    group.add_argument("--drill-row", metavar="REGEX", default="",
+    group.add_argument("--drill-row", metavar="REGEX", type=_regex, default="",
                        help="rows of the drills (default: the first row of each driver)")
     group.add_argument("--drill-repeats", metavar="N", type=_count, default=1,
                        help="of each drill (default: 1)")
@@ -169,6 +183,12 @@ def parse(arguments):
         if name not in known:
             parser.error(f"no metric {name!r}; there are {', '.join(known)}")
     options.metric = names or known
+    options.asked = names
+    if "instructions" in names and options.no_instructions:
+        parser.error("--metric instructions and --no-instructions contradict each other")
+    options.files = [path for path in (options.output, options.junit, options.markdown) if path]
+    if options.files.count(STANDARD_OUTPUT) > 1:
+        parser.error("one file can go to standard output")
     reserved = {"-o", "--output", "--repetitions", "--format", "--seed", "--suite", "--inject",
                 "--operations"}
     for text in run:

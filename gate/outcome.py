@@ -56,10 +56,21 @@ class Outcome:
         return lacking if self.options.missing == "fail" else []
 
     @property
+    def absent(self):
+        """Metrics that were asked for by name and that nothing was compared by."""
+        there = {one.policy.key for one in self.compared if one.values}
+        return [key for key in self.options.asked if key not in there]
+
+    @property
+    def vacuous(self):
+        return not any(one.values for one in self.compared)
+
+    @property
     def verdict(self):
         if self.interrupted:
             return INTERRUPTED
-        if self.problem or self.gone:
+        if (self.problem or self.gone or self.absent or self.vacuous
+                or self.with_verdict(INVALID)):
             return INVALID
         if self.offenders:
             return REGRESSED
@@ -71,6 +82,17 @@ class Outcome:
             return self.problem_code
         return {INTERRUPTED: EXIT_INTERRUPTED, INVALID: EXIT_INVALID, REGRESSED: EXIT_REGRESSION,
                 INCONCLUSIVE: EXIT_INCONCLUSIVE, PASSED: EXIT_OK}[self.verdict]
+
+    def _not_compared(self):
+        if self.vacuous:
+            yield "Nothing was compared, which shows nothing."
+        if self.absent:
+            yield f"Asked for, and no row has it on both sides: {', '.join(self.absent)}."
+        invalid = self.with_verdict(INVALID)
+        if invalid:
+            first = invalid[0]
+            yield (f"{_count(invalid, 'comparison')} not valid, such as {first.policy.key} of "
+                   f"{first.name}: {first.reason}.")
 
     @property
     def reason(self):
@@ -84,6 +106,8 @@ class Outcome:
         if self.gone:
             parts.append(f"Gone: {_count(self.gone, 'row')} of the base alone, such as "
                          f"{self.gone[0]} (--missing warn lets that through).")
+        if not self.problem and not self.interrupted:
+            parts += self._not_compared()
         waived = [one for one in self.with_verdict(REGRESSED) if one.waiver]
         if waived:
             parts.append(f"{_count(waived, 'regression')} waived.")

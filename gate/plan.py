@@ -1,6 +1,7 @@
 """What will be measured: rows, blocks, and how long it takes. The programs are asked by --dry-run,
 which also shows that they are there and take these options."""
 
+import math
 import pathlib
 import re
 import subprocess
@@ -14,11 +15,13 @@ from . import child
 from .arms import Arms
 from .errors import GateError, Invalid, UsageError
 from .policy import COUNTED, STATISTICAL
+from .progress import duration
 
 ASK_TIMEOUT_S = 30
 START_S = 0.3  # that a process takes besides what it plans
 TOTAL = re.compile(r"^\d+ rows \(.*: about (?:(\d+) h )?(?:(\d+) m )?([\d.]+) (s|ms)$")
 LEAST_BLOCKS = 4
+MOST_DISTURBED = 0.5  # of the blocks of a phase may be measured again
 
 
 @dataclass
@@ -32,10 +35,28 @@ class Plan:
     skipped: list  # sentences
     blocks: int = 0  # of the first look
     most_blocks: int = 0  # of both
+    comparisons: int = 1
 
     def phase_s(self, blocks, rows=None):
         share = 1 if rows is None else rows / max(1, len(self.names))
         return 2 * blocks * (START_S + share * self.run_s)
+
+    def worst_s(self, options):
+        """Of all phases but instructions: every row is undecided, then confirmed, and disturbed."""
+        blocks = self.most_blocks + blocks_for(options.alpha, self.comparisons)
+        return self.phase_s(math.floor(blocks * (1 + MOST_DISTURBED)))
+
+    def words(self, options):
+        """What will be measured and how long it takes."""
+        counting = ("" if options.no_instructions or "instructions" not in options.metric
+                    else ", besides counting instructions")
+        most = (f"--time-budget ends it after {duration(options.time_budget)}"
+                if options.time_budget and options.time_budget < self.worst_s(options) else
+                f"at most {duration(self.worst_s(options))}, with a confirmation of all and blocks "
+                f"that are measured again{counting}")
+        return (f"{units.counted(len(self.names), 'row')}, {self.blocks} blocks of both arms: "
+                f"{duration(self.phase_s(self.blocks))}; with a second look at all of them, "
+                f"{duration(self.phase_s(self.most_blocks))}; {most}")
 
 
 def suite_argument(suite):
@@ -135,7 +156,8 @@ def make(options, arms: Arms):
                       + (f": {plan.skipped[0]}" if plan.skipped else ""))
     decisive = sum(key in options.metric for key in [*STATISTICAL, *COUNTED])
     alpha = split_over_looks(options.alpha)[0]
-    plan.blocks = options.blocks or blocks_for(alpha, max(1, len(both) * decisive))
+    plan.comparisons = max(1, len(both) * decisive)
+    plan.blocks = options.blocks or blocks_for(alpha, plan.comparisons)
     plan.most_blocks = max(plan.blocks, options.max_blocks or 2 * plan.blocks)
     return plan
 

@@ -22,16 +22,23 @@ class Progress:
         self._phase, self._steps, self._done, self._begun, self._last = "", 0, 0, 0.0, 0.0
         self._open_line = False
 
+    def _write(self, text):
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:  # the terminal is gone: no reason to lose what is measured
+            pass
+
     def say(self, text):
         """A line that stays."""
         if not self._quiet:
             self._end_line()
-            print(f"gate: {text}", file=self._stream, flush=True)
+            self._write(f"gate: {text}\n")
 
     def warn(self, text):
         """Also when quiet."""
         self._end_line()
-        print(f"aioscope gate: {text}", file=self._stream, flush=True)
+        self._write(f"aioscope gate: {text}\n")
 
     def phase(self, name, steps):
         self._phase, self._steps, self._done = name, steps, 0
@@ -48,15 +55,14 @@ class Progress:
         text = (f"gate: {self._phase}: run {self._done} of {self._steps}, about "
                 f"{duration(left)} left")
         if self._terminal:
-            self._stream.write(f"\r\x1b[K{text}")
-            self._stream.flush()
+            self._write(f"\r\x1b[K{text}")
             self._open_line = True
         else:
-            print(text, file=self._stream, flush=True)
+            self._write(f"{text}\n")
 
     def _end_line(self):
         if self._open_line:
-            self._stream.write("\r\x1b[K")
+            self._write("\r\x1b[K")
             self._open_line = False
 
     def close(self):

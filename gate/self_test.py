@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import asdict, dataclass
 
-from reports.page import write
+from reports import output
 from reports.statistics.decide import REGRESSED
 
 from . import arms as choosing
@@ -37,7 +37,7 @@ def _options(options, row=None):
     """Of one gate within the self-test."""
     found = copy.copy(options)
     found.output = found.junit = found.markdown = found.keep = found.waivers = None
-    found.strict, found.time_budget = False, None
+    found.strict, found.time_budget, found.asked = False, None, []
     if row is not None:
         found.no_instructions = True
         found.blocks = found.max_blocks = None
@@ -148,10 +148,11 @@ def self_test(options, progress, show):
                for drill in drills if drill.required and drill.found < drill.runs
                or not drill.runs]
     progress.close()
+    if output.STANDARD_OUTPUT not in options.files:
+        show("".join(_text(itself, drills, failed)))
     if options.output:
         record = {"schema": SCHEMA, "passed": not failed, "failed": failed, "seed": options.seed,
                   "against_itself": {"comparisons": len(itself.compared), **itself.counts},
                   "drills": [asdict(drill) for drill in drills]}
-        write(options.output, (json.dumps(record, indent=1) + "\n").encode("utf-8"))
-    show("".join(_text(itself, drills, failed)))
+        output.write(options.output, (json.dumps(record, indent=1) + "\n").encode("utf-8"))
     return EXIT_REGRESSION if failed else EXIT_OK

@@ -7,13 +7,13 @@ import pathlib
 import tempfile
 import time
 
-from reports.page import write
+from reports.output import write
 from reports.statistics.decide import split_over_looks
 from reports.units import counted
 
 from . import (blocks as turns_of, calibration, instructions, judge, plan as planning, validity,
                waivers)
-from .errors import GateError, Interrupted
+from .errors import GateError, Interrupted, Invalid
 from .outcome import Outcome
 from .policy import policies
 from .progress import duration
@@ -78,21 +78,21 @@ class Gate:
                                      self._check_first)
         first, second = split_over_looks(self._options.alpha)
         self._progress.phase("first look", 2 * plan.blocks)
-        self._turns.run(FIRST, plan.blocks)
+        done = self._turns.run(FIRST, plan.blocks, until=self._out_of_time)
+        if done < plan.blocks:
+            raise Invalid(f"--time-budget of {duration(self._options.time_budget)} ended the first "
+                          f"look after {done} of {plan.blocks} blocks")
         self._look(FIRST, first, plan.blocks)
-        self._second_look(second)
         self._instructions()
+        self._second_look(second)
         self._confirm()
 
     def _announce(self, plan):
-        most = plan.phase_s(plan.most_blocks)
         budget = self._options.time_budget
         if budget and plan.phase_s(plan.blocks) > budget:
             raise planning.too_short(plan, budget)
-        self._progress.say(
-            f"{counted(len(plan.names), 'row')}, {plan.blocks} blocks of {self._arms.base.name} "
-            f"and {self._arms.new.name} in turns: {duration(plan.phase_s(plan.blocks))}; at most "
-            f"{duration(min(most, budget or most))} and a confirmation; seed {self._options.seed}")
+        self._progress.say(f"{self._arms.base.name} and {self._arms.new.name} in turns: "
+                           f"{plan.words(self._options)}; seed {self._options.seed}")
         for name in plan.missing:
             self._progress.warn(f"row {name} of the base is gone")
         if plan.new:
@@ -130,12 +130,17 @@ class Gate:
             return float("inf")
         return self._options.time_budget - (time.monotonic() - self._begun)
 
+    def _out_of_time(self):
+        return self._left_s() <= 0
+
     def _second_look(self, alpha):
         plan = self._outcome.plan
         self._open = judge.undecided(self._compared)
         names = list(dict.fromkeys(name for name, _ in self._open))
         blocks = plan.most_blocks - plan.blocks
-        while blocks >= 2 and plan.phase_s(blocks, len(names)) > self._left_s() - RESERVE_S:
+        _, offending, fresh = self._to_confirm()
+        reserve_s = RESERVE_S + plan.phase_s(fresh, len(offending))
+        while blocks >= 2 and plan.phase_s(blocks, len(names)) > self._left_s() - reserve_s:
             blocks -= 2
         if not names or blocks < 2:
             if names and plan.most_blocks > plan.blocks:
@@ -145,36 +150,54 @@ class Gate:
                            f"{counted(len(names), 'row')}; "
                            f"{blocks} blocks more, {duration(plan.phase_s(blocks, len(names)))}")
         self._progress.phase("second look", 2 * blocks)
-        done = self._turns.run(SECOND, blocks, names, lambda: self._left_s() < RESERVE_S)
+        done = self._turns.run(SECOND, blocks, names, lambda: self._left_s() < reserve_s)
         self._look(SECOND, alpha, done)
 
     def _instructions(self):
         if self._options.no_instructions or "instructions" not in self._options.metric:
             return
         runs = [self._turns.measured.blocks[0].taken[arm.side].run for arm in self._arms]
-        found, notes = instructions.compare(self._arms, runs, self._options, self._progress)
+        found, notes = instructions.compare(self._arms, runs, self._options,
+                                            self._out_of_time, self._progress)
         self._compared.update(found)
         self._outcome.notes += notes
 
-    def _confirm(self):
+    def _to_confirm(self):
+        """(keys, names of their rows, blocks that it takes)"""
         if self._arms.one_kind:
             judge.flag_implausible(self._compared)
         keys = [key for key in judge.offenders(self._compared) if key[1] != "instructions"]
-        if not keys:
-            return
         names = list(dict.fromkeys(name for name, _ in keys))
         varying = [key for key in keys if self._compared[key].tier == judge.STATISTICAL]
-        blocks = (planning.blocks_for(self._options.alpha, len(varying)) if varying
-                  else planning.LEAST_BLOCKS)
+        return keys, names, (planning.blocks_for(self._options.alpha, len(varying)) if varying
+                             else planning.LEAST_BLOCKS)
+
+    def _confirm(self):
+        keys, names, blocks = self._to_confirm()
+        if not keys:
+            return
+        if self._outcome.plan.phase_s(blocks, len(names)) > self._left_s():
+            self._leave_unconfirmed(keys)
+            return
         self._progress.say(f"worse, or too good: {counted(len(keys), 'comparison')} of "
                            f"{counted(len(names), 'row')}; again on fresh data, {blocks} blocks")
         self._progress.phase("confirmation", 2 * blocks)
-        self._turns.run(CONFIRM, blocks, names)
+        if self._turns.run(CONFIRM, blocks, names, self._out_of_time) < blocks:
+            self._leave_unconfirmed(keys)
+            return
         fresh = {key: one for key, one in self._collect(CONFIRM).items() if key in keys}
         judge.judge(fresh, self._options.alpha, self._noise)
         judge.confirm(self._compared, fresh)
         self._outcome.looks.append({"look": "confirmation", "blocks": blocks,
                                     "alpha": self._options.alpha, "comparisons": len(keys)})
+
+    def _leave_unconfirmed(self, keys):
+        """What looks worse stays so: it is not for want of time that a gate becomes green."""
+        for key in keys:
+            one = self._compared[key]
+            one.reason = "; ".join(filter(None, (one.reason, "not confirmed: no time was left")))
+        self._outcome.notes.append(f"{counted(len(keys), 'comparison')} not confirmed on fresh "
+                                   "data: no time was left for it.")
 
     def _offline(self):
         measured = turns_of.paired_files(self._arms, self._options.force)
@@ -248,6 +271,8 @@ class Gate:
 
     def _finish(self, today):
         outcome = self._outcome
+        if self._options.missing == "fail" and self._arms.one_kind:
+            judge.refuse_one_sided(self._compared)
         outcome.compared = list(self._compared.values())
         outcome.elapsed_s = time.monotonic() - self._begun
         if outcome.measured and outcome.measured.disturbed:
@@ -260,8 +285,6 @@ class Gate:
             self._progress.warn(note)
         outcome.notes += notes
         outcome.waivers = self._waivers
-        if self._options.keep and outcome.measured and not self._arms.offline:
-            keep(outcome.measured, self._arms, self._options.keep)
 
 
 def _merged(blocks, arm):

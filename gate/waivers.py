@@ -79,7 +79,7 @@ def load(path):
             found = tomllib.load(file)
     except OSError as error:
         raise ProgramFailed(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and depths out of all bounds
         raise UsageError(f"{path}: {error}") from None
     if list(found) not in ([], ["waiver"]) or not isinstance(found.get("waiver", []), list):
         raise UsageError(f"{path}: waivers are written as [[waiver]]")

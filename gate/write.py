@@ -1,4 +1,4 @@
-"""gate.json, and what exporters make of it. Each file is either what it was or whole."""
+"""gate.json, and what exporters make of it."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import math
 from reports import units
 from reports.export import junit, markdown
 from reports.gate_file import SCHEMA, Gate
-from reports.page import write
+from reports.output import write
 
 
 def _known(value):

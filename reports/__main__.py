@@ -11,10 +11,11 @@ if __package__ in (None, ""):  # started as `python3 PATH/reports`
     sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
     __package__ = "reports"
 
+from .output import EXIT_IO, guarded, write
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_INVALID = 4
-EXIT_IO = 5
 
 EPILOG = """examples:
   aioscope report quick.jsonl -o quick.html
@@ -65,15 +66,6 @@ def _summary(path):
     return summarise(run)
 
 
-def _write(path, data):
-    from .page import write
-    if path == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        write(path, data)
-
-
 def _make_page(options):
     from .page import render
     output = options.output
@@ -89,7 +81,7 @@ def _make_page(options):
     gates = [path for path in options.results if is_gate(path)]
     page = render([_summary(path) for path in options.results if path not in gates],
                   list(map(load_gate, gates)))
-    _write(output, page.encode("utf-8"))
+    write(output, page.encode("utf-8", "backslashreplace"))
     if options.output is None:
         print(f"wrote {output}", file=sys.stderr)
     return EXIT_OK
@@ -109,11 +101,11 @@ def _make_figure(options):
     if isinstance(drawn, str):
         print(f"aioscope: {options.result}: no figure {options.figure}: {drawn}", file=sys.stderr)
         return EXIT_INVALID
-    _write(options.output, to_bytes[suffix](drawn))
+    write(options.output, to_bytes[suffix](drawn))
     return EXIT_OK
 
 
-def _guarded(make, options):
+def _ended(make, options):
     from .load import ResultError
     try:
         return make(options)
@@ -129,11 +121,10 @@ def _guarded(make, options):
         return EXIT_IO
 
 
-def main(arguments):
-    """Returns the exit code."""
+def _main(arguments):
     if arguments and arguments[0] in COMMANDS:
         command = importlib.import_module(COMMANDS[arguments[0]], __package__)
-        return _guarded(command.main, arguments[1:])
+        return _ended(command.main, arguments[1:])
     if arguments and arguments[0] == "figure":
         parser, make = _figure_parser(), _make_figure
         arguments = arguments[1:]
@@ -142,8 +133,13 @@ def main(arguments):
         arguments = arguments[1:] if arguments and arguments[0] == "report" else arguments
         parser, make = _page_parser(), _make_page
         if arguments and arguments[0] == "figure":
-            return main(arguments)
-    return _guarded(make, parser.parse_args(arguments))
+            return _main(arguments)
+    return _ended(make, parser.parse_args(arguments))
+
+
+def main(arguments):
+    """Returns the exit code."""
+    return guarded("aioscope", lambda: _main(arguments))
 
 
 if __name__ == "__main__":

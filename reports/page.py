@@ -4,7 +4,6 @@ import base64
 import datetime
 import gzip
 import hashlib
-import os
 import pathlib
 import shlex
 
@@ -116,15 +115,3 @@ def render(summaries, gates=()):
         gates=[_gate_view(number, gate) for number, gate in enumerate(gates, 1)],
         environment=environment.table([view["run"] for view in views],
                                       [view["name"] for view in views]))
-
-
-def write(path, data):
-    """Writes bytes so that `path` is either what it was or whole. Raises OSError."""
-    partial = f"{path}.partial"
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-        os.replace(partial, path)
-    except OSError:
-        pathlib.Path(partial).unlink(missing_ok=True)
-        raise

@@ -142,7 +142,7 @@ def main(arguments):
     """Returns the exit code. Raises ResultError and OSError."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    from ..page import write
+    from ..output import write
     from . import columns, effects
     key, value, wanted = _checked(parser, options)
     summaries = list(map(_load, options.results))
@@ -164,9 +164,5 @@ def main(arguments):
         print(f"aioscope compare: {problem}", file=sys.stderr)
         return EXIT_INVALID
     text = _show(options, found, tables, settings)
-    if options.output == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write(options.output, text.encode("utf-8"))
+    write(options.output, text.encode("utf-8", "backslashreplace"))
     return EXIT_OK

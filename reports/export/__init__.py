@@ -83,7 +83,7 @@ def main(arguments):
     """Returns the exit code. Raises ResultError and OSError."""
     from ..gate_file import is_gate
     from ..load import NothingToExport
-    from ..page import write
+    from ..output import write
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -98,9 +98,5 @@ def main(arguments):
     except NothingToExport as problem:
         print(f"aioscope export: {options.result}: {problem}", file=sys.stderr)
         return EXIT_INVALID
-    if options.output == "-":
-        sys.stdout.buffer.write(text.encode("utf-8"))
-        sys.stdout.buffer.flush()
-    else:
-        write(options.output, text.encode("utf-8"))
+    write(options.output, text.encode("utf-8"))
     return EXIT_OK

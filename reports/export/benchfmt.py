@@ -51,6 +51,16 @@ def _header(header):
             yield key, host[name]
 
 
+def _is_exact(metric, rows):
+    """Whether it is a count that every row counted more than once, and the same each time: benchstat
+    takes what is declared so for the same in every run."""
+    if not metric.exact:
+        return False
+    counts = [[metric.of(item) for item in row.repetitions] for row in rows]
+    counts = [known for of_row in counts if (known := [n for n in of_row if n is not None])]
+    return all(len(of_row) > 1 and len(set(of_row)) == 1 for of_row in counts)
+
+
 def export(summary, rows):
     metrics = [*METRICS, *counter_metrics(rows)]
     lines, used = [], set()
@@ -66,6 +76,6 @@ def export(summary, rows):
         raise NothingToExport("no row was measured")
     head = [f"{key}: {re.sub('[^ -~]', '?', text)}\n" for key, text in _header(summary.run.header)]
     units = [f"Unit {_unit(metric)} better={metric.better}"
-             f"{' assume=exact' if metric.exact else ''}\n"
+             f"{' assume=exact' if _is_exact(metric, rows) else ''}\n"
              for metric in metrics if metric.key in used]
     return "".join([*head, *units, "\n", *lines])

@@ -138,13 +138,9 @@ def main(arguments):
         sys.stdout.flush()
         return EXIT_OK
     from ..load import read
-    from ..page import write
+    from ..output import write
     from . import history_page
     name = pathlib.PurePath(options.file).name
     text = history_page.render(name, read(options.file), found, points, others).encode("utf-8")
-    if options.output == "-":
-        sys.stdout.buffer.write(text)
-        sys.stdout.buffer.flush()
-    else:
-        write(options.output, text)
+    write(options.output, text)
     return EXIT_OK

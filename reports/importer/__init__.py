@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 
 from . import fio, gbench
 
@@ -82,14 +81,10 @@ def _checked(found, paths):
 
 def main(arguments):
     """Returns the exit code. Raises ResultError and OSError."""
-    from ..page import write
+    from ..output import write
     from .records import records
     options = _parser().parse_args(arguments)
     text = _checked(records([_imported(path, options.format) for path in options.files]),
                     options.files)
-    if options.output == "-":
-        sys.stdout.buffer.write(text.encode("utf-8"))
-        sys.stdout.buffer.flush()
-    else:
-        write(options.output, text.encode("utf-8"))
+    write(options.output, text.encode("utf-8"))
     return EXIT_OK

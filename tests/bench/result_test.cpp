@@ -3,12 +3,16 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -90,6 +94,83 @@ TEST_F(ResultFile, WithoutAnEndStaysPartial) {
   { ResultWriter(path_).header(sample_run(), Json::object(), Json::array()); }
   EXPECT_FALSE(fs::exists(path_));
   EXPECT_TRUE(fs::exists(path_.string() + ".partial"));
+}
+
+mode_t mode_of(const fs::path& path) {
+  struct stat found {};
+  EXPECT_EQ(lstat(path.c_str(), &found), 0);
+  return found.st_mode;
+}
+
+TEST_F(ResultFile, KeepsTheModeOfTheOneBefore) {
+  const mode_t before = umask(027);
+  write_sample(path_);
+  EXPECT_EQ(mode_of(path_) & 0777, 0640u);
+  fs::permissions(path_, fs::perms(0604));
+  write_sample(path_);
+  EXPECT_EQ(mode_of(path_) & 0777, 0604u);
+  umask(before);
+}
+
+TEST_F(ResultFile, BehindALinkIsWrittenWhereItLeads) {
+  fs::create_directory(directory_ / "there");
+  fs::create_symlink("there/target.jsonl", path_);
+  for (int dangling = 1; dangling >= 0; --dangling) {
+    ResultWriter writer(path_);
+    writer.header(sample_run(), Json::object(), Json::array());
+    EXPECT_EQ(writer.current_path(), (directory_ / "there/target.jsonl.partial").string());
+    writer.finish(true, "");
+    EXPECT_TRUE(fs::is_symlink(path_));
+    EXPECT_EQ(records(directory_ / "there/target.jsonl").size(), 2u);
+  }
+  fs::create_symlink("loop", directory_ / "loop");
+  EXPECT_THROW(ResultWriter((directory_ / "loop").string()), ResultFileError);
+}
+
+TEST_F(ResultFile, DoesNotFollowALinkThatSomebodyPlanted) {
+  std::ofstream(directory_ / "victim") << "precious";
+  fs::create_symlink("victim", path_.string() + ".partial");
+  EXPECT_THROW({ ResultWriter writer(path_); }, ResultFileError);
+  EXPECT_EQ(fs::file_size(directory_ / "victim"), 8u);
+  fs::remove(path_.string() + ".partial");
+  ASSERT_EQ(mkfifo((path_.string() + ".partial").c_str(), 0600), 0);
+  EXPECT_THROW({ ResultWriter writer(path_); }, ResultFileError);
+}
+
+TEST_F(ResultFile, HasOneWriterAndRemainsAreTakenOver) {
+  {
+    ResultWriter writer(path_);
+    writer.header(sample_run(), Json::object(), Json::array());
+    EXPECT_THROW({ ResultWriter other(path_); }, ResultFileError);
+    EXPECT_EQ(records(writer.current_path()).size(), 1u);
+  }
+  write_sample(path_);
+  EXPECT_EQ(records(path_).front()["record"], "header");
+  EXPECT_EQ(records(path_).back()["record"], "end");
+}
+
+TEST_F(ResultFile, ThatIsAPipeGetsTheRecordsAndStays) {
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  auto read = std::async(std::launch::async, [&] { return records(path_); });
+  {
+    ResultWriter writer(path_);
+    EXPECT_EQ(writer.current_path(), path_);
+    writer.header(sample_run(), Json::object(), Json::array());
+    writer.finish(true, "");
+  }
+  EXPECT_EQ(read.get().size(), 2u);
+  EXPECT_TRUE(S_ISFIFO(mode_of(path_)));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 1);
+}
+
+// A node of its own: a writer that is wrong, run by root, must not cost the machine's.
+TEST_F(ResultFile, ThatIsADeviceStaysOne) {
+  const bool made = mknod(path_.c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0;
+  if (!made || access(path_.c_str(), W_OK) != 0 || !std::ofstream(path_)) {
+    GTEST_SKIP() << "device nodes cannot be made or opened here";
+  }
+  write_sample(path_);
+  EXPECT_TRUE(S_ISCHR(mode_of(path_)));
 }
 
 // A file size limit stands for a full disk: the kernel refuses in the middle of a record.

@@ -87,7 +87,7 @@ def _wait_for(path):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted(world, number):
     hanging = world.program("now", fault="sleep", at=2)
     output = world.directory / "gate.json"
@@ -98,9 +98,11 @@ def test_interrupted(world, number):
     _wait_for(counter)
     while counter.read_text() != "3":
         time.sleep(0.02)
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     process.send_signal(number)
     process.communicate(timeout=20)
     assert process.returncode == 130
+    assert children and not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children)
     record = json.loads(output.read_text())
     assert record["verdict"] == "interrupted" and not record["complete"]
     assert record["exit_code"] == 130 and len(record["order"]) == 2
@@ -119,9 +121,51 @@ def test_a_child_takes_its_children_along(world):
     assert not state.exists() or state.read_text().split()[2] == "Z"
 
 
-def test_output_that_cannot_be_written(world):
-    _, said = world.pair(expect=5, more=["--junit", "/proc/nothing/g.xml"])
-    assert "/proc/nothing/g.xml" in said
+def test_nohup_is_heeded(world):
+    hanging = world.program("now", fault="sleep", at=1)
+    process = subprocess.Popen(
+        world.command("--base", world.program("old"), "--new", hanging, *QUICK),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    _wait_for(pathlib.Path(f"{hanging}.count"))
+    process.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("option", ["-o", "--junit", "--markdown", "--keep"])
+def test_output_that_cannot_be_written_is_known_before_anything_is_measured(world, option):
+    _, said = world.pair(expect=5, more=[option, "/proc/nothing/g"])
+    assert "/proc/nothing" in said and not world.commands
+
+
+def test_output_that_fails_at_the_end_loses_no_verdict(world, monkeypatch):
+    monkeypatch.setattr("reports.output.check", lambda path: None)
+    record, said = world.pair(expect=5, more=["--junit", "/proc/nothing/g.xml"])
+    assert record["verdict"] == "passed"
+    assert "gate: PASSED" in said and "/proc/nothing/g.xml: No such file" in said
+
+
+def test_a_terminal_that_is_gone_loses_no_file(world, monkeypatch):
+    def gone(text):
+        raise OSError(5, "Input/output error")
+    monkeypatch.setattr("gate.__main__._print", gone)
+    record, _ = world.pair(expect=5)
+    assert record["verdict"] == "passed"
+
+
+def test_a_file_on_standard_output_stands_there_alone(world):
+    command = world.command("--base", world.program("old"), "--new", world.program("now"), *QUICK)
+    done = subprocess.run([*command, "-o", "-"], cwd=world.directory, capture_output=True)
+    assert done.returncode == 0 and json.loads(done.stdout)["verdict"] == "passed"
+    done = subprocess.run([*command, "--markdown", "-"], cwd=world.directory, capture_output=True)
+    assert done.stdout.startswith(b"**Gate: PASSED") and b"gate: PASSED" not in done.stdout
+    assert not (world.directory / "-").exists()
+    _, said = world.gate("--junit", "-", "--markdown", "-", expect=2)
+    assert "one file can go to standard output" in said
 
 
 def test_steal_measures_again_and_then_gives_up(world, monkeypatch):

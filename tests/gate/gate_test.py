@@ -1,10 +1,12 @@
 """Verdicts and exit codes of whole gates."""
 
 import json
+import os
+import subprocess
 import xml.etree.ElementTree as xml
 
 import pytest
-from gate_world import row, verdicts
+from gate_world import QUICK, row, verdicts
 from gate.plan import narrowed
 from reports.gate_file import load_gate
 
@@ -95,10 +97,67 @@ def test_a_percentile_of_too_few_samples_is_refused(world):
     assert one["ratio"] is None and one["blocks"] == []
 
 
-def test_a_count_that_the_new_arm_has_no_more(world):
-    record, _ = world.pair(rows=["kioctx@series"], uncounted=True, base={"rows": ["kioctx@series"]})
+@pytest.mark.parametrize("base, new, reason", [
+    ({}, {"uncounted": True}, "the new arm has it no more"),
+    ({"uncounted": True}, {}, "only the new arm has it"),
+])
+def test_a_count_that_one_arm_alone_has_is_as_bad_as_a_row_that_is_gone(world, base, new, reason):
+    junit = world.directory / "g.xml"
+    record, _ = world.pair(expect=4, base=base, more=["--junit", junit], **new)
     one = row(record, "acquisitions")
-    assert one["verdict"] == "inconclusive" and one["reason"] == "the new arm has it no more"
+    assert one["verdict"] == "invalid" == record["verdict"] and reason in one["reason"]
+    assert reason in record["reason"] and "--missing warn lets that through" in record["reason"]
+    assert xml.parse(junit).getroot().find(".//error") is not None
+    record, _ = world.pair(base=base, more=["--missing", "warn"], **new)
+    one = row(record, "acquisitions")
+    assert one["verdict"] == "inconclusive" and one["reason"] == reason
+
+
+def test_two_kinds_of_drivers_need_not_count_the_same(world):
+    record, _ = world.gate("--base-driver", "libaio", "--new-driver", "kioctx@series", "--program",
+                           world.program("p"))
+    assert row(record, "acquisitions")["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("metrics, rows, reason", [
+    ("acquisitions", ["libaio"], "Nothing was compared"),
+    ("cpu,acquisitions,wakeups", ["libaio"], "no row has it on both sides: acquisitions, wakeups."),
+    ("p99", ["libaio"], "Nothing was compared"),
+])
+def test_a_gate_that_compares_nothing_that_was_asked_for_is_not_green(world, metrics, rows, reason):
+    few = {"rows": rows, "samples": 3}
+    junit = world.directory / "g.xml"
+    record, said = world.pair(expect=4, base=few, more=["--metric", metrics, "--junit", junit],
+                              **few)
+    assert record["verdict"] == "invalid" and reason in record["reason"] and reason in said
+    assert xml.parse(junit).getroot().find(".//error") is not None
+
+
+@pytest.mark.parametrize("deep", [f"x = {'[' * 3000}{']' * 3000}", f"x = {'9' * 5000}"])
+def test_waivers_out_of_all_bounds_are_a_usage_error(world, deep):
+    path = world.directory / "w.toml"
+    path.write_text(deep)
+    _, said = world.pair(expect=2, more=["--waivers", path])
+    assert str(path) in said and "internal" not in said
+
+
+def test_what_nobody_foresaw_is_no_regression(world, monkeypatch):
+    def fails(*arguments):
+        raise RuntimeError("odd")
+    monkeypatch.setattr("gate.judge.collect", fails)
+    _, said = world.pair(expect=5)
+    assert "internal error: RuntimeError: odd" in said and "Traceback" not in said
+
+
+def test_any_encoding_of_standard_output_will_do(world):
+    names = ["base", "größer"]
+    for name in names:
+        (world.directory / name).mkdir()
+    paths = [world.program(f"{name}/p") for name in names]
+    done = subprocess.run(
+        world.command("--base", paths[0], "--new", paths[1], *QUICK, "--metric", "cpu"),
+        capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "gr\\xf6\\xdfer" in done.stdout
 
 
 def test_rows_of_a_second_look_stand_for_what_the_user_chose():
@@ -192,12 +251,69 @@ def test_numbers_of_gate_json_are_numbers(world):
 def test_dry_run_measures_nothing(world):
     record, said = world.pair(more=["--dry-run"])
     assert record is None and "12 blocks of both arms" in said
+    assert "at most 24 s, with a confirmation of all" in said
     assert not any("-o" in command for command in world.commands)
+    _, said = world.pair(more=["--dry-run", "--time-budget", "20s"])
+    assert "--time-budget ends it after 20 s" in said
 
 
-def test_time_budget(world):
+def test_time_budget_for_less_than_a_first_look(world):
     _, said = world.pair(expect=2, more=["--time-budget", "1s"])
     assert "the first look alone takes" in said
+
+
+@pytest.fixture
+def clock(world, monkeypatch):
+    """Says so many seconds more with each run of a program."""
+    def put(seconds):
+        start, now = world.start, [0.0]
+
+        def slow(command, *arguments):
+            now[0] += seconds if "-o" in command or command[0] == "valgrind" else 0
+            return start(command, *arguments)
+        monkeypatch.setattr(world, "start", slow)
+        monkeypatch.setattr("gate.session.time.monotonic", lambda: now[0])
+        return now
+    return put
+
+
+def test_the_budget_ends_a_first_look_that_takes_longer(world, clock):
+    clock(1)
+    record, _ = world.pair(expect=4, more=["--time-budget", "10s"])
+    assert "ended the first look after 10 of 12 blocks" not in record["reason"]
+    assert "--time-budget of 10 s ended the first look after 6 of 12 blocks" in record["reason"]
+    assert len(record["order"]) == 6
+
+
+@pytest.mark.parametrize("budget_s, blocks", [(25, 12), (34, 18)])
+def test_what_is_not_confirmed_for_want_of_time_stays_red(world, clock, budget_s, blocks):
+    # The first look takes 24 s; a confirmation is planned to take less than 10.
+    clock(1)
+    record, _ = world.pair(expect=1, more=["--time-budget", f"{budget_s}s"],
+                           effects={"cpu": 1.2}, later={"at": 12, "effects": {}})
+    one = row(record, "cpu")
+    assert one["verdict"] == "regressed" and one["confirmed"] is None
+    assert "not confirmed: no time was left" in one["reason"]
+    assert any("not confirmed on fresh data" in note for note in record["notes"])
+    assert len(record["order"]) == blocks
+
+
+def test_the_second_look_leaves_time_for_a_confirmation(world, clock):
+    clock(1)
+    record, _ = world.pair(
+        noise=0.06, base={"noise": 0.06}, quick=False,
+        more=["--blocks", "12", "--max-blocks", "40", "--seed", "3", "--quiet", "--time-budget",
+              "60s", "--metric", "cpu,acquisitions", "--no-instructions"])
+    assert [look["look"] for look in record["looks"]] == ["first", "second"]
+    assert record["looks"][1]["blocks"] == 8  # 36 s are left after the first, and 20 kept
+
+
+def test_the_budget_ends_blocks_that_are_measured_again(world, clock, monkeypatch):
+    now = clock(1)
+    ticks = iter(range(10**6))
+    monkeypatch.setattr("gate.validity.stolen", lambda: (next(ticks) * 50, next(ticks) * 100))
+    record, _ = world.pair(expect=4, more=["--time-budget", "8s"])
+    assert "ended the first look after 0 of 12 blocks" in record["reason"] and now[0] == 8
 
 
 def test_an_arm_is_one_driver(world):

@@ -27,7 +27,7 @@ class World:
         self._captured = captured
         self._settings = {}
         self._handlers = {number: signal.getsignal(number)
-                          for number in (signal.SIGINT, signal.SIGTERM)}
+                          for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         self.commands = []
         patch.setenv("XDG_STATE_HOME", str(directory / "state"))
         patch.setenv("NO_COLOR", "1")
@@ -73,7 +73,7 @@ class World:
             except SystemExit as error:
                 code = error.code
             finally:
-                for number in (signal.SIGINT, signal.SIGTERM):
+                for number in self._handlers:
                     signal.signal(number, self._handlers[number])
         said = " ".join("".join(self._captured.readouterr()).split())
         assert code == expect, (code, said)

@@ -94,8 +94,45 @@ def test_instructions_per_operation(valgrind):
     assert len([r for r in record["rows"] if r["key"] == "instructions"]) == 1  # of kioctx alone
 
 
+@pytest.mark.parametrize("asked, code", [([], 0), (["--metric", "instructions"], 4)])
+def test_instructions_that_cannot_be_counted_are_undecided_or_missing(valgrind, asked, code):
+    world = valgrind(base=100, new=100)
+    (world.directory / "bin" / "valgrind").write_text("#!/bin/sh\nexit 1\n")
+    record, _ = world.gate("--base", world.program("old"), "--new", world.program("new"),
+                           "--blocks", "2", "--max-blocks", "2", "--quiet", *asked, quick=False,
+                           expect=code)
+    one = row(record, "instructions")
+    assert one["verdict"] == ("invalid" if asked else "inconclusive")
+    assert "not counted: base: under valgrind it ended with exit code 1" in one["reason"]
+
+
+def test_instructions_for_which_no_time_was_left(valgrind, monkeypatch):
+    world = valgrind(base=100, new=100)
+    monkeypatch.setattr("gate.session.Gate._left_s", lambda gate: 0 if gate.compared else 1)
+    record, _ = world.gate("--base", world.program("old"), "--new", world.program("new"),
+                           "--blocks", "2", "--max-blocks", "2", "--quiet", "--strict",
+                           quick=False, expect=3)
+    assert row(record, "instructions")["reason"] == "not counted: base: no time was left for it"
+
+
+def test_instructions_are_asked_for_or_not(world):
+    _, said = world.pair(expect=2, more=["--metric", "instructions"])  # and --no-instructions
+    assert "contradict each other" in said
+
+
+def test_a_wrong_drill_row_is_known_before_anything_is_measured(world):
+    _, said = world.gate("--self-test", "--drill-row", "(", "--program", world.program("p"),
+                         expect=2)
+    assert "'(' is no regular expression" in said and not world.commands
+
+
 def test_without_valgrind_it_says_so(world, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None if name == "valgrind" else name)
     record = gate_with_instructions(world, 0)
     assert any("valgrind is not installed" in note for note in record["notes"])
+    record, _ = world.gate("--base", world.program("old"), "--new", world.program("new"),
+                           "--metric", "instructions", "--blocks", "2", "--max-blocks", "2",
+                           "--quiet", quick=False, expect=4)
+    assert "Nothing was compared" in record["reason"]
+    assert "no row has it on both sides: instructions" in record["reason"]
     assert json.dumps(record)

@@ -124,7 +124,7 @@ def test_benchfmt(path, export):
     keys, units, results = read_benchfmt(export(path, "benchfmt"))
     assert keys["host"] == "bench1" and "0.1.0" in keys["toolchain"]
     assert units["op/s"] == {"better": "higher"}
-    assert units["acquisitions/op"] == {"better": "lower", "assume": "exact"}
+    assert units["acquisitions/op"] == {"better": "lower"}
     assert len(results) == 6
     parts, count, values = results[0]
     item = measured(path)[0].repetitions[0]
@@ -132,6 +132,26 @@ def test_benchfmt(path, export):
     assert count == item.measurement["operations"]
     assert values["op/s"] == item.measurement["operations_per_s"]
     assert set(values) <= set(units)
+
+
+def test_benchfmt_declares_exact_only_what_is(tmp_path, export):
+    configs = synthetic.quick_configs(["libaio", "kioctx@series"], ["null"])[:2]
+    records = synthetic.run(configs, repetitions=2, with_inside=True)
+    path = tmp_path / "r.jsonl"
+
+    def exact():
+        path.write_text(synthetic.text(records))
+        units = read_benchfmt(export(path, "benchfmt"))[1]
+        return {unit for unit, settings in units.items() if settings.get("assume") == "exact"}
+    found = [record["measurement"] for record in records if record["record"] == "repetition"]
+    for measurement in found:
+        measurement["system_calls_per_op"] = 0.25
+        measurement["system_calls_source"] = "tracepoint"
+    assert "system-calls/op" in exact()
+    found[-1]["system_calls_per_op"] = 0.26
+    assert "system-calls/op" not in exact()
+    records = synthetic.run(configs, repetitions=1, with_inside=True)
+    assert not exact()
 
 
 def test_github_action_benchmark_has_one_direction(path, export):
