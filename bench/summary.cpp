@@ -159,6 +159,8 @@ void summarise(RowSummary& row) {
   row.lock_wait_share = median_of(repetitions, [](const Figures& f) { return f.lock_wait_share; });
   row.harness_samples_share =
       median_of(repetitions, [](const Figures& f) { return f.harness_samples_share; });
+  row.instrument_share =
+      median_of(repetitions, [](const Figures& f) { return f.instrument_share; });
   summarise_system_calls(row);
   summarise_counters(row);
   summarise_split(row);
@@ -264,7 +266,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
                               !(m.kernel_locks && m.kernel_locks->traced()),
        .aio_share = share_of(m.profile, kAioLayers),
        .lock_wait_share = share_of(m.profile, kLockWaitLayers),
-       .harness_samples_share = share_of(m.profile, kHarnessLayers)});
+       .harness_samples_share = share_of(m.profile, kHarnessLayers),
+       .instrument_share = share_of(m.profile, kInstrumentLayers)});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;

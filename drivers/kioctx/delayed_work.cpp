@@ -1,5 +1,7 @@
 #include "drivers/kioctx/delayed_work.h"
 
+#include <pthread.h>
+
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/futex.h"
 
@@ -31,6 +33,7 @@ void DelayedWork::cancel_sync() {
 
 // Sleeps on the value that `changes_` had under the lock, so that no change is missed.
 void DelayedWork::serve() {
+  pthread_setname_np(pthread_self(), "kioctx work");
   const ServiceThread counted;
   for (;;) {
     lock_.lock(LockSite::kWorkLock);

@@ -205,6 +205,7 @@ std::int64_t InterruptCpu::result_of(const Kiocb& req) {
 }
 
 void InterruptCpu::serve() {
+  pthread_setname_np(pthread_self(), "kioctx device");
   const ServiceThread counted;
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);  // a request is due when it is, not up to 50 us later
   std::vector<CompletedKiocb> due(spec_.coalesce);

@@ -1,6 +1,7 @@
 #include "drivers/kioctx/file_workers.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -128,6 +129,7 @@ Kiocb* FileWorkers::take() {
 }
 
 void FileWorkers::serve() {
+  pthread_setname_np(pthread_self(), "kioctx file");
   const ServiceThread counted;
   while (Kiocb* req = take()) {
     aio_complete(req, transfer(*req, static_cast<OpenFile*>(req->ki_filp->private_data)->fd));

@@ -54,6 +54,20 @@ def test_help_goes_to_standard_output_with_examples(command):
 
 # Simulated devices
 
+@pytest.mark.parametrize("target, name", [("device:latency=5us", "kioctx device"),
+                                          ("FILE", "kioctx file")])
+def test_threads_of_a_driver_have_names_in_the_profile(tmp_path, target, name):
+    path, file = tmp_path / "result.jsonl", tmp_path / "data"
+    file.write_bytes(bytes(1 << 20))
+    aioscope("run", "--driver", "kioctx@series", *BRIEF, "-o", str(path), "--profile",
+             "--no-harness-price", "--target",
+             f"file:{file}" if target == "FILE" else target)
+    off_cpu = only("repetition", records(path.read_text()))[0]["measurement"]["off_cpu"]
+    if not off_cpu["source"]:
+        pytest.skip(off_cpu["reason"])
+    assert name in [thread["name"] for thread in off_cpu["threads"] if thread["of_driver"]]
+
+
 def test_a_device_fails_as_it_was_asked_to_and_other_drivers_are_skipped(tmp_path):
     path = tmp_path / "result.jsonl"
     done = aioscope("run", "--driver", "kioctx,libaio", *BRIEF, "-o", str(path), "--target",
