@@ -33,7 +33,9 @@ def _cells(one):
     return [verdict, one.metric.words, value(one, one.base), value(one, one.new),
             _ratio(one.ratio), span, units.percent(one.margin),
             units.NONE if one.noise is None else units.percent(one.noise),
-            units.percent(one.least_detectable), str(len(one.values))]
+            units.percent(one.least_detectable),
+            str(len(one.values)) if one.unpaired is None else " + ".join(
+                str(len(side)) for side in one.sides)]
 
 
 HEADS = ["verdict", "metric", "base", "new", "ratio", "interval", "margin", "noise", "finds",

@@ -59,6 +59,12 @@ def _flat(group, fields, tool="aioscope"):
                 key, value)
 
 
+def target_words(target):
+    """What a target is, without its names."""
+    return ", ".join(f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
+                     if key not in ("target", "label"))
+
+
 def of_run(run):
     """{label: text} of one run, in the order of its header."""
     tool = run.header["tool"]
@@ -70,9 +76,7 @@ def of_run(run):
     fields.update(_flat("host", run.header["host"]))
     for target in run.header.get("targets") or []:
         if isinstance(target, dict):
-            rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
-                    if key not in ("target", "label")]
-            fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
+            fields[f"Target {target.get('target', '?')}"] = target_words(target)
     options = run.header.get("options")
     injected = options.get("inject") if isinstance(options, dict) else None
     fields["Injected work"] = _text("inject", injected or "")
