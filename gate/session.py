@@ -203,6 +203,10 @@ class Gate:
             [name for name in names[0] if name in names[1]], 0.0,
             [name for name in names[0] if name not in names[1]],
             [name for name in names[1] if name not in names[0]], [])
+        outcome.notes += [
+            f"{arm.key(row['name'])} is skipped by {taken.run.path}: {row['reason']}."
+            for arm in self._arms for taken in measured.runs(arm.side)
+            for row in taken.run.skipped]
         if not outcome.plan.names:
             raise GateError("the files have no row in common")
         found = judge.collect_files(measured, self._arms, self._policies)

@@ -82,8 +82,10 @@ def to_text(outcome, color):
         lines.append("")
         lines += _wrapped("ratio: new over base. margin: a change up to it is none. noise: how far "
                           "the same program strays on this host. finds: the least change for the "
-                          f"worse that is found in so many blocks. {same} counts per operation "
-                          "are exactly the same and not listed.")
+                          "worse that so many blocks"
+                          f"{'' if outcome.arms.offline else ', and a confirmation,'} find in 80 % "
+                          f"of the cases. {same} counts per operation are exactly the same and not "
+                          "listed.")
     for note in outcome.notes:
         lines += _wrapped(f"note: {note}")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in outcome.counts.items() if count)

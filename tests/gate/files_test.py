@@ -52,6 +52,15 @@ def test_rows_of_all_files_of_a_side(world, tmp_path):
         assert not record["missing_rows"] and not record["new_rows"]
     record, _ = world.gate("--base", libaio, kioctx, "--new", libaio, expect=4)
     assert record["missing_rows"][0].startswith("kioctx@series/")
+    skipping = tmp_path / "s"
+    lines = both.read_text().splitlines(True)
+    name = json.loads(lines[0])["plan"]["rows"][1]["name"]
+    skipped = {"record": "skipped", "row": 1, "name": name, "reason": "off", "cure": ""}
+    skipping.write_text("".join([lines[0], json.dumps(skipped) + "\n",
+                                 *(line for line in lines[1:] if name not in line)]))
+    record, _ = world.gate("--base", both, "--new", skipping, expect=4)
+    assert record["missing_rows"] == [name]
+    assert any(f"{name} is skipped by {skipping}: off" in note for note in record["notes"])
     record, _ = world.gate("--base", libaio, "--new", kioctx, expect=4)
     assert "no row in common" in record["reason"]
 
