@@ -64,6 +64,12 @@ def of_machine(tool, host):
     return {**dict(_flat("tool", tool)), **dict(_flat("host", host))}
 
 
+def target_words(target):
+    """What a target is, without its names."""
+    return ", ".join(f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
+                     if key not in ("target", "label"))
+
+
 def of_run(run):
     """{label: text} of one run, in the order of its header."""
     tool = run.header["tool"]
@@ -75,9 +81,7 @@ def of_run(run):
         fields = of_machine(tool, run.header["host"])
     for target in run.header.get("targets") or []:
         if isinstance(target, dict):
-            rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
-                    if key not in ("target", "label")]
-            fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
+            fields[f"Target {target.get('target', '?')}"] = target_words(target)
     options = run.header.get("options")
     injected = options.get("inject") if isinstance(options, dict) else None
     fields["Injected work"] = _text("inject", injected or "")
