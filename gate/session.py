@@ -200,7 +200,9 @@ class Gate:
             self._leave_unconfirmed(keys)
             return
         fresh = {key: one for key, one in self._collect(CONFIRM).items() if key in keys}
-        judge.judge(fresh, self._options.alpha, self._noise)
+        # Held to the margin that they exceeded: the blocks may be fewer here.
+        noise = {(one.name, one.policy.key): one.noise for one in self._compared.values()}
+        judge.judge(fresh, self._options.alpha, lambda one: noise[one.name, one.policy.key])
         judge.confirm(self._compared, fresh)
         self._outcome.looks.append({"look": "confirmation", "blocks": blocks,
                                     "alpha": self._options.alpha, "comparisons": len(keys)})

@@ -125,6 +125,18 @@ def test_fewer_blocks_stray_more(calibrated):
     assert row(many, "cpu")["noise"] == row(record, "cpu")["noise"]
 
 
+def test_a_confirmation_has_the_margin_of_the_look(calibrated):
+    stored = json.loads(calibrated.path.read_text())
+    for one in stored["rows"].values():
+        one["floors"].update(cpu=0.1, throughput=0.1)
+    calibrated.path.write_text(json.dumps(stored))
+    # Of 10 blocks, which a confirmation has, the floor would be 11 %.
+    record, _ = calibrated.pair(expect=1, noise=0.0005, effects={"cpu": 1.106}, rows=["libaio"],
+                                base={"noise": 0.0005, "rows": ["libaio"]},
+                                more=["--metric", "cpu"])
+    assert row(record, "cpu", "libaio")["confirmed"] and record["looks"][-1]["blocks"] < 12
+
+
 def changed(stored, change):
     """The calibration with fields of its own or of each of its rows changed."""
     of_rows = {key: value for key, value in change.items() if key in stored["rows"]["a"]}
