@@ -2,7 +2,8 @@
 //
 // A thread holds two magazines of up to kMagazine free objects each. Objects freed by a completion
 // on another thread gather there; full magazines travel through the depot, whose lock is taken once
-// per kMagazine objects at most. Memory is kept for the life of the process.
+// per kMagazine objects at most, but for magazines that a thread left half full when it ended.
+// Memory is kept for the life of the process.
 //
 // Invariant: an object is in one magazine, or in use. Only a magazine's thread touches it; the
 // depot's are guarded by its lock, which also orders the last use on one thread before the first on
@@ -34,7 +35,11 @@ class RequestCache {
 
   static void free(T* object) {
     static_assert(std::is_trivially_destructible_v<T>);
-    if (local.loaded.count == kMagazine) spill();
+    if (local.loaded.count == kMagazine) {
+      spill();
+    } else if (local.loaded.count == 0) {
+      enter_thread();
+    }
     push(local.loaded, ::new (static_cast<void*>(object)) Free{});
   }
 
@@ -96,6 +101,7 @@ class RequestCache {
     depot().magazines.push_back(magazine);
   }
 
+  // Before a thread's first object comes into a magazine: so also when it only frees.
   static void enter_thread() {
     static thread_local Returner returner;
     static_cast<void>(returner);
@@ -118,7 +124,6 @@ class RequestCache {
   }
 
   static void spill() {
-    enter_thread();
     std::swap(local.loaded, local.spare);
     if (local.loaded.count != kMagazine) return;
     give(local.loaded);
