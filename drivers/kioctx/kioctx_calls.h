@@ -1,6 +1,9 @@
 // Aio's calls, to be instantiated for a stage: the only includer of all parts of a context.
 #pragma once
 
+#include <cerrno>
+#include <new>
+
 #include "drivers/kioctx/aio_cancel.h"
 #include "drivers/kioctx/aio_complete.h"
 #include "drivers/kioctx/aio_read_events.h"
@@ -35,7 +38,13 @@ int Aio<S>::io_setup(std::uint32_t nr_events, AioContextId* id) {
   // Of the ring that is made.
   const std::uint32_t most = S.percpu_reqs_available ? kMaxEvents / 2 : kMaxEvents;
   if (nr_events == 0 || nr_events > most) return -EINVAL;
-  Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
+  Kioctx<S>* ctx = nullptr;
+  try {
+    ctx = Kioctx<S>::ioctx_alloc(nr_events);
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
+  if (ctx == nullptr) return -EAGAIN;
   *id = ctx->id();
   ctx->put_ioctx();
   return 0;
