@@ -48,7 +48,7 @@ void Kioctx<S>::aio_run_iocb(Request& req) {
   req.RunNode::init();
   if ((req.ki_flags.load(std::memory_order_relaxed) & FlagFields::kKicked) != 0) {
     req.RunNode::insert_before(&this->run_list);
-    this->wq.queue(kJiffyNs);
+    this->wq.queue(kJiffyNs);  // besides the caller, who looks at the list again
   }
 }
 
@@ -86,7 +86,8 @@ void Kioctx<S>::aio_kick_handler(void* context) {
 }
 
 // From any thread. The worker comes in a jiffy when somebody waits for events, else in a tenth of a
-// second; meanwhile a reaper or a submitter may run the request.
+// second; meanwhile a reaper or a submitter may run the request. Where there can be no worker, the
+// caller is.
 template <Stage S>
 void Kioctx<S>::kick(Request& req) {
   if constexpr (!S.no_retry) {
@@ -99,7 +100,9 @@ void Kioctx<S>::kick(Request& req) {
       queued = true;
     }
     this->ctx_lock.unlock();
-    if (queued) this->wq.queue(this->wait.active() ? kJiffyNs : kHz / 10 * kJiffyNs);
+    if (!queued) return;
+    const std::int64_t delay_ns = this->wait.active() ? kJiffyNs : kHz / 10 * kJiffyNs;
+    if (!this->wq.queue(delay_ns)) aio_run_all_iocbs();
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <new>
 
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
@@ -12,8 +14,9 @@
 namespace aioscope::kioctx {
 
 // mainline: the identity is where the ring is, as ever, and where the context is in the table. The
-// kernel keeps the latter in the ring, which a lookup here could not read safely.
-inline constexpr unsigned kTableIndexShift = 47;  // user addresses are below 2^47
+// kernel keeps the latter in the ring, which a lookup here could not read safely. As many contexts
+// as fit are as many as the kernel's default of aio-max-nr allows.
+inline constexpr unsigned kTableIndexShift = 48;  // user addresses are below 2^48
 inline constexpr std::uint32_t kTableSizeMost = 1u << (64 - kTableIndexShift);
 
 template <Stage S>
@@ -29,7 +32,7 @@ ContextInfo Kioctx<S>::info() const {
   return info;
 }
 
-// If memory is short, the destructor of what the other constructor has made frees what there is.
+// If memory ends half-way, the destructor of what the other constructor has made frees the rest.
 template <Stage S>
 Kioctx<S>::Kioctx(const RingSize& size) : Kioctx() {
   this->mm = &current_mm<S>;
@@ -59,15 +62,17 @@ Kioctx<S>::~Kioctx() {
 
 template <Stage S>
 Kioctx<S>* Kioctx<S>::ioctx_alloc(std::uint32_t nr_events) {
-  auto* ctx = new Kioctx(size_for(nr_events));
+  const auto destroy = [](Kioctx* ctx) { delete ctx; };
+  std::unique_ptr<Kioctx, decltype(destroy)> ctx(new Kioctx(size_for(nr_events)));
   ctx->user_id = reinterpret_cast<std::uintptr_t>(ctx->ring_pages);
   if constexpr (S.percpu_refcount) ctx->users.get();
   if constexpr (S.table_lookup) {
-    ctx->ioctx_add_table();
+    if (ctx->user_id >> kTableIndexShift != 0) throw std::bad_alloc();  // memory of no use to us
+    if (!ctx->ioctx_add_table()) return nullptr;
   } else {
     ctx->hlist_add();
   }
-  return ctx;
+  return ctx.release();
 }
 
 template <Stage S>
@@ -93,10 +98,11 @@ void Kioctx<S>::hlist_del() {
   }
 }
 
-// Takes the first free place. A table that is full is copied into one four times its size; who
-// reads the old one meanwhile finds all but the newest context in it.
+// Takes the first free place; false: there is none. A table that is full is copied into one four
+// times its size; who reads the old one meanwhile finds all but the newest context in it. It is
+// kept: all old ones together are a third of the new one.
 template <Stage S>
-void Kioctx<S>::ioctx_add_table() {
+bool Kioctx<S>::ioctx_add_table() {
   using Table = IoctxTable<Kioctx>;
   Mm<S>& process = *this->mm;
   const SpinLockGuard guard(process.ioctx_lock, LockSite::kIoctxLock);
@@ -104,26 +110,20 @@ void Kioctx<S>::ioctx_add_table() {
   std::uint32_t at = 0;
   const std::uint32_t nr = table == nullptr ? 0 : table->nr;
   while (at < nr && table->contexts[at].load(std::memory_order_relaxed) != nullptr) ++at;
+  if (at == kTableSizeMost) return false;
   this->user_id |= std::uint64_t{at} << kTableIndexShift;
   if (at < nr) {
     table->contexts[at].store(this, std::memory_order_release);  // pairs with lookup_in_table
-    return;
+    return true;
   }
-  auto* grown = new Table{std::max(4u, nr * 4)};
-  grown->contexts = new std::atomic<Kioctx*>[grown->nr] {};
+  auto grown = std::make_unique<Table>(std::max(4u, nr * 4), table);
   for (std::uint32_t i = 0; i < nr; ++i) {
     grown->contexts[i].store(table->contexts[i].load(std::memory_order_relaxed),
                              std::memory_order_relaxed);
   }
   grown->contexts[at].store(this, std::memory_order_relaxed);
-  process.ioctx_table.store(grown, std::memory_order_release);  // pairs with lookup_in_table
-  if (table == nullptr) return;
-  call_rcu(
-      [](void* old) {
-        delete[] static_cast<Table*>(old)->contexts;
-        delete static_cast<Table*>(old);
-      },
-      table);
+  process.ioctx_table.store(grown.release(), std::memory_order_release);  // pairs: lookup_in_table
+  return true;
 }
 
 template <Stage S>

@@ -62,15 +62,19 @@ std::int64_t Kioctx<S>::batch_room() const {
 }
 
 // Until no-batch-alloc: up to 32 requests are allocated without the lock, then get their slots and,
-// until lazy-cancel, their places in active_reqs under it.
+// until lazy-cancel, their places in active_reqs under it. Without memory, with as many as there
+// are.
 template <Stage S>
 std::uint32_t Kioctx<S>::kiocb_batch_refill(KiocbBatch& batch) {
-  std::uint32_t allocated = std::min(batch.count, kKiocbBatchSize);
-  for (std::uint32_t i = 0; i < allocated; ++i) {
+  const std::uint32_t wanted = std::min(batch.count, kKiocbBatchSize);
+  std::uint32_t allocated = 0;
+  for (; allocated < wanted; ++allocated) {
     Request* req = kiocb_alloc();
+    if (req == nullptr) break;
     req->ki_batch_next = batch.head;
     batch.head = req;
   }
+  if (allocated == 0) return 0;
   const SpinLockGuard guard(this->ctx_lock, LockSite::kCtxLockAllocBatch);
   const auto avail = std::uint32_t(std::max<std::int64_t>(batch_room(), 0));
   for (; batch.head != nullptr && allocated > avail; --allocated) {

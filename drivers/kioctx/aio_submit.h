@@ -117,12 +117,16 @@ int Kioctx<S>::aio_setup_iocb(Request& req, const Iocb& iocb) {
   return EINVAL;
 }
 
-// A request with a slot in the ring, or nullptr when it is full.
+// A request with a slot in the ring; nullptr when that is full, or there is no memory.
 template <Stage S>
 typename Kioctx<S>::Request* Kioctx<S>::aio_get_req(KiocbBatch& batch) {
   if constexpr (S.no_batch_alloc) {
     if (!get_slot()) return nullptr;
     Request* req = kiocb_alloc();
+    if (req == nullptr) {
+      put_slots(1);
+      return nullptr;
+    }
     if constexpr (S.reqs_refcount) this->reqs.get();
     return req;
   } else {
@@ -137,6 +141,7 @@ typename Kioctx<S>::Request* Kioctx<S>::aio_get_req(KiocbBatch& batch) {
 template <Stage S>
 typename Kioctx<S>::Request* Kioctx<S>::kiocb_alloc() {
   void* memory = RequestCache<Request>::allocate();
+  if (memory == nullptr) return nullptr;
   Request* req = nullptr;
   if constexpr (S.lazy_cancel) {
     req = ::new (memory) Request();

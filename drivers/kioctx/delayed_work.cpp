@@ -2,22 +2,29 @@
 
 #include <pthread.h>
 
+#include <exception>
+
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/futex.h"
 
 namespace aioscope::kioctx {
 
-void DelayedWork::queue(std::int64_t delay_ns) {
+bool DelayedWork::queue(std::int64_t delay_ns) {
   const std::int64_t due = monotonic_ns() + delay_ns;
   {
     const SpinLockGuard guard(lock_, LockSite::kWorkLock);
-    if (cancelled_ || due_ns_ != kIdle) return;
+    if (cancelled_ || due_ns_ != kIdle) return true;
+    try {
+      if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+    } catch (const std::exception&) {  // no memory, or no more threads
+      return false;
+    }
     due_ns_ = due;
     count_shared_rmw();
     changes_.fetch_add(1, std::memory_order_relaxed);
-    if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   }
   futex_wake(&changes_, 1);
+  return true;
 }
 
 void DelayedWork::cancel_sync() {

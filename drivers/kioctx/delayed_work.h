@@ -25,8 +25,9 @@ class DelayedWork {
     argument_ = argument;
   }
 
-  // Calls the function `delay_ns` from now, unless it is queued already. Thread-safe.
-  void queue(std::int64_t delay_ns);
+  // Calls the function `delay_ns` from now, unless it is queued already. Thread-safe. Returns false
+  // when no thread can be started: then it is not queued.
+  bool queue(std::int64_t delay_ns);
 
   // Waits for a running call and forbids further ones. Not from the function itself.
   void cancel_sync();

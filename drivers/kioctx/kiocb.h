@@ -65,7 +65,7 @@ inline void kiocb_set_cancel_fn(Kiocb* req, KiocbCancel cancel) {
 inline bool kiocb_clear_cancel_fn(Kiocb* req) { return req->ki_ops->clear_cancel_fn(req); }
 
 // v3.7: what the file operation waited for has come, when it answered -kEIocbRetry; it will be
-// called again. Not in stages without retry.
+// called again, within this call if no thread can be started. Not in stages without retry.
 inline void kick_iocb(Kiocb* req) { req->ki_ops->kick(req); }
 
 }  // namespace aioscope::kioctx

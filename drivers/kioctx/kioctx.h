@@ -38,8 +38,8 @@ struct IoEvent {
 };
 
 // `submitted` requests from the front were started. `error` (positive errno) is what stopped the
-// next one, 0 if nothing did: EAGAIN the ring is full, EBADF no such file, or
-// not opened for that; EINVAL no such context or operation, or an offset or end beyond 2^63 - 1.
+// next one, 0 if nothing did: EAGAIN the ring is full, or there is no memory; EBADF no such file,
+// or not opened for that; EINVAL no such context or operation, or an offset or end beyond 2^63 - 1.
 struct IoSubmitResult {
   std::uint32_t submitted = 0;
   std::int32_t error = 0;
@@ -54,7 +54,8 @@ struct ContextInfo {
 template <Stage S>
 struct Aio {
   // Makes a context for at least `nr_events` requests in flight. Returns 0, or -EINVAL for a size
-  // of 0, or over 2^23, which is 2^22 where slots are counted per CPU; or -ENOMEM.
+  // of 0, or over 2^23, which is 2^22 where slots are counted per CPU; -ENOMEM; or, mainline,
+  // -EAGAIN: there are 2^16 contexts.
   static int io_setup(std::uint32_t nr_events, AioContextId* id);
 
   // Starts a prefix of `iocbs`.

@@ -40,14 +40,16 @@ int Aio<S>::io_setup(std::uint32_t nr_events, AioContextId* id) {
   // Of the ring that is made.
   const std::uint32_t most = S.percpu_reqs_available ? kMaxEvents / 2 : kMaxEvents;
   if (nr_events == 0 || nr_events > most) return -EINVAL;
+  Kioctx<S>* ctx = nullptr;
   try {
-    Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
-    *id = ctx->id();
-    ctx->put_ioctx();
-    return 0;
+    ctx = Kioctx<S>::ioctx_alloc(nr_events);
   } catch (const std::bad_alloc&) {
     return -ENOMEM;
   }
+  if (ctx == nullptr) return -EAGAIN;
+  *id = ctx->id();
+  ctx->put_ioctx();
+  return 0;
 }
 
 template <Stage S>

@@ -91,7 +91,7 @@ class KioctxContext final : public Context {
     if (const int error = -calls_.io_setup(options.depth, &id_); error != 0) {
       throw SetupFailure(
           fmt::format("kioctx: io_setup({}): {}", options.depth, std::strerror(error)),
-          "use a smaller depth");
+          "use a smaller depth or fewer contexts");
     }
   }
   // A completion thread, which others use too, may be putting a file of ours when its last

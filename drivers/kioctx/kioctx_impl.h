@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "drivers/kioctx/aio_kiocb.h"
@@ -18,8 +19,12 @@ namespace aioscope::kioctx {
 // Contexts by index: mainline.
 template <class Context>
 struct IoctxTable {
-  std::uint32_t nr = 0;
-  std::atomic<Context*>* contexts = nullptr;
+  explicit IoctxTable(std::uint32_t size, IoctxTable* smaller = nullptr)
+      : nr(size), contexts(new std::atomic<Context*>[size] {}), old(smaller) {}
+
+  const std::uint32_t nr;
+  const std::unique_ptr<std::atomic<Context*>[]> contexts;
+  const std::unique_ptr<IoctxTable> old;  // the one that this one is in place of
 };
 
 // What the kernel keeps per process: its contexts, newest first, or in a table.
@@ -46,7 +51,8 @@ class Kioctx : public KioctxFields<S> {
   using Request = AioKiocb<S>;
   using Fields = KioctxFields<S>;
 
-  // A new context, in the list, and with a reference for the caller.
+  // A new context, in the list, and with a reference for the caller; nullptr: the table is full.
+  // Throws std::bad_alloc.
   static Kioctx* ioctx_alloc(std::uint32_t nr_events);
 
   // The context of that identity with a reference, or nullptr.
@@ -80,7 +86,7 @@ class Kioctx : public KioctxFields<S> {
   // aio_setup.h
   void hlist_add();
   void hlist_del();
-  void ioctx_add_table();
+  bool ioctx_add_table();
   static Kioctx* lookup_in_list(AioContextId id);
   static Kioctx* lookup_in_table(AioContextId id);
   void kill_by_refcount();
@@ -107,7 +113,7 @@ class Kioctx : public KioctxFields<S> {
   static void put_file(File* file) { S.percpu_rings ? fput_percpu(file) : fput(file); }
   int io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatch& batch);
   Request* aio_get_req(KiocbBatch& batch);
-  Request* kiocb_alloc();
+  Request* kiocb_alloc();  // nullptr: there is no memory
   void kiocb_free(Request* req);
   static int aio_setup_iocb(Request& req, const Iocb& iocb);
   int start_request(Request& req, KiocbBatch& batch);

@@ -1,8 +1,12 @@
 #include "drivers/kioctx/percpu.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -10,12 +14,9 @@
 namespace aioscope::kioctx {
 namespace {
 
-struct PossibleCpus {
-  unsigned count = 0;  // num_possible_cpus()
-  unsigned ids = 0;    // the highest number + 1: what sched_getcpu() stays below
-};
+constexpr unsigned kMostCpus = 8192;  // that Linux can be configured for
+constexpr unsigned kWordBits = sizeof(unsigned long) * 8;
 
-// "0-3,8-11", the format of /sys/devices/system/cpu/possible.
 PossibleCpus parse_cpu_list(const std::string& text) {
   PossibleCpus cpus;
   const char* at = text.c_str();
@@ -34,11 +35,12 @@ PossibleCpus read_possible_cpus() {
   std::ifstream file("/sys/devices/system/cpu/possible");
   std::string text;
   std::getline(file, text);
-  PossibleCpus cpus = parse_cpu_list(text);
-  if (cpus.count == 0) {  // no sysfs: the kernel numbers CPUs without gaps nearly everywhere
-    cpus.count = cpus.ids = unsigned(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
-  }
-  return cpus;
+  const auto configured = unsigned(std::max(1L, sysconf(_SC_NPROCESSORS_CONF)));
+  // Not glibc's function, which does not tell how much the kernel has written.
+  std::array<unsigned long, kMostCpus / kWordBits> affinity{};
+  const long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(affinity), affinity.data());
+  const std::size_t words = bytes > 0 ? std::size_t(bytes) / sizeof(unsigned long) : 0;
+  return find_possible_cpus(text, configured, std::span(affinity).first(words));
 }
 
 const PossibleCpus& possible_cpus() {
@@ -47,6 +49,23 @@ const PossibleCpus& possible_cpus() {
 }
 
 }  // namespace
+
+// Without sysfs CPUs may have any number that the kernel has a bit for; it writes them all.
+PossibleCpus find_possible_cpus(const std::string& sysfs, unsigned configured,
+                                std::span<const unsigned long> affinity) {
+  PossibleCpus cpus = parse_cpu_list(sysfs);
+  if (cpus.count == 0) {
+    cpus.count = configured;
+    cpus.ids = affinity.empty() ? kMostCpus : unsigned(affinity.size()) * kWordBits;
+  }
+  for (unsigned i = 0; i < affinity.size(); ++i) {
+    if (affinity[i] != 0) {
+      cpus.ids = std::max(cpus.ids, i * kWordBits + unsigned(std::bit_width(affinity[i])));
+    }
+  }
+  cpus.ids = std::max(cpus.ids, configured);
+  return cpus;
+}
 
 #if defined(AIOSCOPE_RSEQ)
 // glibc registers every thread or none: none when the kernel has no rseq, or when it was told not

@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
+#include <string>
 
 #include "drivers/kioctx/cacheline.h"
 
@@ -22,7 +24,18 @@ struct alignas(kCacheline) PercpuSlot {
 };
 static_assert(sizeof(PercpuSlot) == 64, "the rseq sequences shift the CPU number left by 6");
 
-// CPUs that can ever be present, as the kernel's num_possible_cpus(); read once from sysfs.
+struct PossibleCpus {
+  unsigned count = 0;  // that can ever be present
+  unsigned ids = 0;    // what sched_getcpu() stays below
+};
+
+// What follows from "0-3,8-11", the text of /sys/devices/system/cpu/possible (empty where there is
+// no sysfs), the number of configured CPUs, and the process's affinity in as many words as the
+// kernel has filled (none when it did not say).
+PossibleCpus find_possible_cpus(const std::string& sysfs, unsigned configured,
+                                std::span<const unsigned long> affinity);
+
+// CPUs that can ever be present, as the kernel's num_possible_cpus(); found out once.
 unsigned num_possible_cpus();
 
 // The highest CPU number that can ever be, + 1: what a table by CPU number needs.

@@ -1,6 +1,7 @@
 #include "drivers/kioctx/percpu_ref.h"
 
 #include <ctime>
+#include <new>
 
 namespace aioscope::kioctx {
 namespace {
@@ -37,7 +38,12 @@ void PercpuRef::get_counter_wrapped(std::uintptr_t word) {
     pcpu_count_.compare_exchange_strong(word, now, std::memory_order_relaxed);
     return;
   }
-  PercpuSlot* slots = alloc_percpu();
+  PercpuSlot* slots = nullptr;
+  try {
+    slots = alloc_percpu();
+  } catch (const std::bad_alloc&) {
+    return;  // it goes on as it is, and tries again in as many gets
+  }
   // Release: the zeroed counters; pairs with the loads in get() and put().
   if (!pcpu_count_.compare_exchange_strong(word, reinterpret_cast<std::uintptr_t>(slots),
                                            std::memory_order_release, std::memory_order_relaxed)) {

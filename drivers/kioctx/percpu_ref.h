@@ -42,7 +42,7 @@ class PercpuRef {
   PercpuRef& operator=(const PercpuRef&) = delete;
 
   // The caller knows that a reference is held, be it that the initial one cannot be dropped before
-  // the end of its RCU read section. Allocates once, at the change to PTR.
+  // the end of its RCU read section. Allocates at the change to PTR, which waits for memory.
   void get();
 
   // The same for a caller who knows only that the memory is there: nothing is taken, and false

@@ -2,7 +2,8 @@
 //
 // A thread holds two magazines of up to kMagazine free objects each. Objects freed by a completion
 // on another thread gather there; full magazines travel through the depot, whose lock is taken once
-// per kMagazine objects at most. Memory is kept for the life of the process.
+// per kMagazine objects at most, but for magazines that a thread left half full when it ended.
+// Memory is kept for the life of the process.
 //
 // Invariant: an object is in one magazine, or in use. Only a magazine's thread touches it; the
 // depot's are guarded by its lock, which also orders the last use on one thread before the first on
@@ -25,38 +26,44 @@ namespace aioscope::kioctx {
 template <class T>
 class RequestCache {
  public:
-  // Uninitialised memory for one T. Throws std::bad_alloc. Thread-safe, as free() is.
+  // Uninitialised memory for one T; nullptr: there is none. Thread-safe, as free() is.
   static void* allocate() {
     ++counts.allocations;
-    if (local.loaded.first == nullptr) refill();
+    if (local.loaded.first == nullptr && !refill()) return nullptr;
     return pop(local.loaded);
   }
 
   static void free(T* object) {
     static_assert(std::is_trivially_destructible_v<T>);
-    if (local.loaded.count == kMagazine) spill();
-    push(local.loaded, ::new (static_cast<void*>(object)) Free{});
+    if (local.loaded.count == kMagazine) {
+      spill();
+    } else if (local.loaded.count == 0) {
+      enter_thread();
+    }
+    push(local.loaded, ::new (static_cast<void*>(object)) Free);
   }
 
  private:
   static constexpr std::uint32_t kMagazine = 64;
 
+  struct Free;
+  struct Magazine {
+    Free* first;
+    std::uint32_t count;
+  };
   struct Free {
-    Free* next = nullptr;
+    Free* next;
+    Magazine below;  // in the depot: of a magazine's first, so that freeing needs no memory
   };
   static_assert(sizeof(T) >= sizeof(Free));
 
-  struct Magazine {
-    Free* first = nullptr;
-    std::uint32_t count = 0;
-  };
   struct Local {
-    Magazine loaded;
-    Magazine spare;  // empty or full, but for what a thread got from one that ended
+    Magazine loaded{};
+    Magazine spare{};  // empty or full, but for what a thread got from one that ended
   };
   struct Depot {
     SpinLock lock;
-    std::vector<Magazine> magazines;
+    Magazine top{};
     struct Slab {
       alignas(kCacheline)
           std::byte memory[kMagazine][(sizeof(T) + kCacheline - 1) / kCacheline * kCacheline];
@@ -86,39 +93,43 @@ class RequestCache {
 
   // Never destroyed: threads may end after static objects have.
   static Depot& depot() {
-    static Depot* depot = new Depot;
+    alignas(Depot) static std::byte memory[sizeof(Depot)];
+    static Depot* depot = ::new (memory) Depot;
     return *depot;
   }
 
   static void give(const Magazine& magazine) {
     if (magazine.count == 0) return;
     const SpinLockGuard guard(depot().lock, LockSite::kRequestDepot);
-    depot().magazines.push_back(magazine);
+    magazine.first->below = std::exchange(depot().top, magazine);
   }
 
+  // Before a thread's first object comes into a magazine: so also when it only frees.
   static void enter_thread() {
     static thread_local Returner returner;
     static_cast<void>(returner);
   }
 
-  static void refill() {
+  static bool refill() {
     enter_thread();
     std::swap(local.loaded, local.spare);
-    if (local.loaded.first != nullptr) return;
+    if (local.loaded.first != nullptr) return true;
     const SpinLockGuard guard(depot().lock, LockSite::kRequestDepot);
-    auto& magazines = depot().magazines;
-    if (!magazines.empty()) {
-      local.loaded = magazines.back();
-      magazines.pop_back();
-      return;
+    if (Magazine& top = depot().top; top.first != nullptr) {
+      local.loaded = std::exchange(top, top.first->below);
+      return true;
     }
     ++counts.allocations;
-    depot().slabs.push_back(std::make_unique<typename Depot::Slab>());
-    for (auto& memory : depot().slabs.back()->memory) push(local.loaded, ::new (memory) Free{});
+    try {
+      depot().slabs.push_back(std::make_unique<typename Depot::Slab>());
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+    for (auto& memory : depot().slabs.back()->memory) push(local.loaded, ::new (memory) Free);
+    return true;
   }
 
   static void spill() {
-    enter_thread();
     std::swap(local.loaded, local.spare);
     if (local.loaded.count != kMagazine) return;
     give(local.loaded);

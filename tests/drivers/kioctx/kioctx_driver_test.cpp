@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/kioctx/aio_setup.h"
 #include "drivers/registry.h"
 
 namespace aioscope {
@@ -88,6 +89,38 @@ TEST(KioctxDriver, WithoutMemoryIsRefusedWithItsCure) {
   }
 }
 #endif
+
+// While it lives, mainline's table of contexts has no place left. Nobody may use one meanwhile.
+class FullTable {
+ public:
+  FullTable() {
+    auto* taken = reinterpret_cast<Mainline*>(this);  // never looked at
+    for (std::uint32_t i = 0; i < kioctx::kTableSizeMost; ++i) full_.contexts[i] = taken;
+    before_ = kioctx::current_mm<kioctx::kStageMainline>.ioctx_table.exchange(&full_);
+  }
+  ~FullTable() { kioctx::current_mm<kioctx::kStageMainline>.ioctx_table = before_; }
+  FullTable(const FullTable&) = delete;
+  FullTable& operator=(const FullTable&) = delete;
+
+ private:
+  using Mainline = kioctx::Kioctx<kioctx::kStageMainline>;
+  kioctx::IoctxTable<Mainline> full_{kioctx::kTableSizeMost};
+  kioctx::IoctxTable<Mainline>* before_;
+};
+
+TEST(KioctxDriver, ARefusedContextIsSaidWithItsCure) {
+  try {
+    const FullTable full;
+    open("kioctx@mainline", "latency=1us");
+    FAIL();
+  } catch (const SetupError& error) {
+    EXPECT_EQ(
+        std::string(error.what()),
+        "kioctx: io_setup(64): Resource temporarily unavailable; use a smaller depth or "
+              "fewer contexts");
+  }
+  read_and_reap(*open("kioctx@mainline", "latency=1us"), 8);
+}
 
 // A completion thread may be on its way out of a context whose requests have all been reaped.
 TEST(KioctxDriver, AContextEndsWhileAnotherKeepsItsDevice) {

@@ -38,6 +38,21 @@ TEST_P(Kioctx, AnUnknownContextIsRefused) {
   EXPECT_EQ(calls().io_describe(gone).nr_events, 0u);
 }
 
+TEST_P(Kioctx, WhatNeverWasAContextIsRefused) {
+  setup(1);
+  for (const AioContextId id : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}, id_ + 1,
+                                id_ ^ std::uint64_t{1} << 48, id_ ^ std::uint64_t{1} << 63}) {
+    EXPECT_EQ(calls().io_submit(id, files_, reads(0, 1)).error, EINVAL) << id;
+    EXPECT_EQ(calls().io_destroy(id), -EINVAL) << id;
+  }
+}
+
+TEST(KioctxId, KeepsAnAddressOf48Bits) {
+  const std::uint64_t ring = 0xffff'ffff'f000;  // as the highest on aarch64
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(ring_of(ring)), ring);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(ring_of(ring | std::uint64_t{3} << 48)), ring);
+}
+
 TEST_P(Kioctx, FindsEachOfManyContexts) {
   std::vector<AioContextId> ids(20);
   for (std::uint32_t i = 0; i < ids.size(); ++i) {

@@ -50,6 +50,27 @@ TEST_F(Percpu, CountsOneSlotPerPossibleCpu) {
   EXPECT_GE(num_possible_cpus(), std::thread::hardware_concurrency());
 }
 
+// A counter of each CPU that a thread can be on, whatever a sandbox hides.
+TEST(PossibleCpus, AreThoseOfSysfs) {
+  const PossibleCpus cpus = find_possible_cpus("0-3,8-11,16", 9, {});
+  EXPECT_EQ(cpus.count, 9u);
+  EXPECT_EQ(cpus.ids, 17u);
+}
+
+TEST(PossibleCpus, WithoutSysfsMayHaveAnyNumberThatTheKernelKnows) {
+  const std::vector<unsigned long> affinity{0, 1};  // CPU 64 of 128, which two are configured of
+  const PossibleCpus cpus = find_possible_cpus("", 2, affinity);
+  EXPECT_EQ(cpus.count, 2u);
+  EXPECT_EQ(cpus.ids, 2 * 8 * sizeof(unsigned long));
+  EXPECT_EQ(find_possible_cpus("", 2, {}).ids, 8192u) << "nobody knows";
+}
+
+TEST(PossibleCpus, AreAtLeastThoseThatWeMayRunOn) {
+  const std::vector<unsigned long> affinity{0b10'0000, 0};
+  EXPECT_EQ(find_possible_cpus("0-1", 2, affinity).ids, 6u) << "a sysfs of the sandbox's own";
+  EXPECT_EQ(find_possible_cpus("0-1", 4, {}).ids, 4u);
+}
+
 // An update lost to preemption or migration would be missing from the sum.
 TEST_F(Percpu, AddLosesNothing) {
   in_threads([&] {

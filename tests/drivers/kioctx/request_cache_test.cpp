@@ -45,13 +45,14 @@ TEST(RequestCache, TakesTheDepotsLockOncePerMagazineAtMost) {
   for (T* object : objects) RequestCache<T>::free(object);
 }
 
-// Allocated on one thread and freed on the other, as by completions: memory must come back.
-TEST(RequestCache, MemoryTravelsBack) {
-  using T = Object<2>;
+// Allocated here and freed by threads that do nothing else and end, as completion threads do.
+// Returns how much memory was in use, in objects.
+template <class T>
+std::size_t travel(int rounds, int objects_per_round) {
   std::set<void*> seen;
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     std::vector<T*> objects;
-    for (int i = 0; i < 640; ++i) {
+    for (int i = 0; i < objects_per_round; ++i) {
       objects.push_back(::new (RequestCache<T>::allocate()) T);
       seen.insert(objects.back());
     }
@@ -59,7 +60,16 @@ TEST(RequestCache, MemoryTravelsBack) {
       for (T* object : objects) RequestCache<T>::free(object);
     }).join();
   }
-  EXPECT_LE(seen.size(), 640u + 4 * 64) << "memory freed elsewhere was not used again";
+  return seen.size();
+}
+
+TEST(RequestCache, MemoryTravelsBack) {
+  EXPECT_LE(travel<Object<2>>(50, 640), 640u + 4 * 64) << "memory freed elsewhere was lost";
+}
+
+TEST(RequestCache, LessThanAMagazineTravelsBack) {
+  EXPECT_LE(travel<Object<3>>(50, 63), 4u * 64) << "memory freed elsewhere was lost";
+  EXPECT_LE(travel<Object<4>>(500, 1), 4u * 64) << "memory freed elsewhere was lost";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/delayed_work.h"
 #include "drivers/kioctx/kiocb.h"
+#include "tests/drivers/kioctx/failing_memory.h"
 #include "tests/drivers/kioctx/stages.h"
 
 namespace aioscope::kioctx {
@@ -90,6 +91,30 @@ TEST_F(Retry, AKickWhileItRunsIsNotLost) {
   ASSERT_EQ(submit(reads(number_, 1)).submitted, 1u);
   expect_one_event(reap(1, 1, in_ms(20'000)));
   EXPECT_EQ(file_.calls, 6);
+}
+
+TEST_F(Retry, WhoKicksRunsItWhereThereCanBeNoWorker) {
+  ASSERT_EQ(submit(reads(number_, 1)).submitted, 1u);
+  {
+    const FailingMemory memory;
+    kick_iocb(file_.waiting);
+  }
+  EXPECT_EQ(file_.calls, 2);
+  expect_one_event(reap(1));
+}
+
+TEST_F(Retry, AKickWhileItRunsNeedsNoWorker) {
+  submit({Iocb{}});  // memory for the next
+  ASSERT_EQ(reap(1).size(), 1u);
+  file_.kick_at_once = true;
+  file_.retries = 5;
+  const std::vector<Iocb> iocbs = reads(number_, 1);
+  {
+    const FailingMemory memory;
+    EXPECT_EQ(submit(iocbs).submitted, 1u);
+  }
+  EXPECT_EQ(file_.calls, 6);
+  expect_one_event(reap(1));
 }
 
 TEST_F(Retry, DestroyStopsTheWorker) {
