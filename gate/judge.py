@@ -63,6 +63,11 @@ class Compared:
         return [base for _, base, _ in self.values], [new for _, _, new in self.values]
 
     @property
+    def measured(self):
+        """Whether both arms have a value."""
+        return all(map(bool, self.sides))
+
+    @property
     def base(self):
         return median(self.sides[0]) if self.sides[0] else None
 
@@ -232,7 +237,7 @@ def judge(compared, alpha, noise_of, settle=True, open_only=False, confirmation=
     varying = []
     for one in compared.values():
         one.noise = noise_of(one)
-        if one.one_sided or not any(one.sides):
+        if one.one_sided or not one.measured:
             one.verdict = INCONCLUSIVE
             continue
         if _is_exact(one) and not (open_only and one.tier == STATISTICAL
