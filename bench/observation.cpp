@@ -114,7 +114,7 @@ void Observation::take_lock_waits(Measurement& result) {
   const WaitSiteNamer name = [&](std::span<const std::uint64_t> stack) {
     const Attribution::NamedStack named = settings_.attribution->name(stack);
     return NamedSite{settings_.attribution->wait_site(named),
-                     std::string(kLayerNames[named.layer])};
+                     std::string(kLayerNames[settings_.attribution->wait_layer(named)])};
   };
   LockWaits locks = locks_->kernel_locks(name, result.operations);
   LockWaits futexes = locks_->futex_waits(name, result.operations);

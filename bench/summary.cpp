@@ -72,7 +72,10 @@ std::optional<LockWaits> sum_of_waits(const RowSummary& row,
     sum->unfinished += waits->unfinished;
     sum->recording_ns += waits->recording_ns;
     for (const WaitSite& site : waits->sites) {
-      SiteOfRepetitions& to = sites[{site.site, site.kind}];
+      const auto [at, is_new] = sites.try_emplace({site.site, site.kind});
+      SiteOfRepetitions& to = at->second;
+      if (is_new) to.sum.layer = site.layer;
+      if (to.sum.layer != site.layer) to.sum.layer.clear();  // of several
       to.sum.contended += site.contended;
       to.sum.wait_ns += site.wait_ns;
       if (site.wait_ns_p50) to.p50.push_back(*site.wait_ns_p50);
@@ -158,6 +161,8 @@ void summarise(RowSummary& row) {
   row.lock_wait_share = median_of(repetitions, [](const Figures& f) { return f.lock_wait_share; });
   row.harness_samples_share =
       median_of(repetitions, [](const Figures& f) { return f.harness_samples_share; });
+  row.instrument_share =
+      median_of(repetitions, [](const Figures& f) { return f.instrument_share; });
   summarise_system_calls(row);
   summarise_counters(row);
   summarise_split(row);
@@ -263,7 +268,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
                               !(m.kernel_locks && m.kernel_locks->traced()),
        .aio_share = share_of(m.profile, kAioLayers),
        .lock_wait_share = share_of(m.profile, kLockWaitLayers),
-       .harness_samples_share = share_of(m.profile, kHarnessLayers)});
+       .harness_samples_share = share_of(m.profile, kHarnessLayers),
+       .instrument_share = share_of(m.profile, kInstrumentLayers)});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;
