@@ -73,7 +73,10 @@ std::optional<LockWaits> sum_of_waits(const RowSummary& row,
     sum->unfinished += waits->unfinished;
     sum->recording_ns += waits->recording_ns;
     for (const WaitSite& site : waits->sites) {
-      SiteOfRepetitions& to = sites[{site.site, site.kind}];
+      const auto [at, is_new] = sites.try_emplace({site.site, site.kind});
+      SiteOfRepetitions& to = at->second;
+      if (is_new) to.sum.layer = site.layer;
+      if (to.sum.layer != site.layer) to.sum.layer.clear();  // of several
       to.sum.contended += site.contended;
       to.sum.wait_ns += site.wait_ns;
       if (site.wait_ns_p50) to.p50.push_back(*site.wait_ns_p50);

@@ -1,5 +1,6 @@
 #include "bench/output.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -46,6 +47,25 @@ TEST(Table, ShowsFiguresMarksAndWhatHasNoResult) {
   EXPECT_NE(table_text(sample_summary(), {.color = true}).find("\033[1m"), std::string::npos);
   // The row that only prices the harness has no line of its own.
   EXPECT_EQ(text.find("\nnull"), std::string::npos) << text;
+}
+
+TEST(Table, TellsFutexesOfTheHarnessAndTheWorkOfLooking) {
+  Measurement m = sample_measurement();
+  m.futex_waits = LockWaits{.source = "syscalls:sys_enter_futex",
+                            .operations = 40'000,
+                            .sites = {{.site = "take", .layer = "aio lock wait", .kind = "futex"},
+                                      {.site = "park", .layer = "harness", .kind = "futex"}}};
+  m.profile->layers = {{layer_id("aio core"), 0, 375}, {layer_id("instrument"), 0, 125}};
+  m.profile->moved.clear();
+  m.profile->symbols_reason.clear();
+  Summary summary(sample_run().rows);
+  summary.add(0, 0, m);
+  const std::string text = table_text(summary, {.locks = true});
+  EXPECT_THAT(text, ::testing::ContainsRegex("take +user +futex"));
+  EXPECT_THAT(text, ::testing::ContainsRegex("park +harness +futex"));
+  EXPECT_EQ(summary.rows()[0].instrument_share, 0.25);
+  EXPECT_EQ(summary.rows()[0].aio_share, 0.75);
+  EXPECT_THAT(text, ::testing::HasSubstr("instrument"));
 }
 
 TEST(Table, HasTheSharesOfAProfile) {
@@ -102,11 +122,11 @@ TEST(Table, ShowsCountsOfDriversWhenAsked) {
       std::string::npos)
       << text;
   EXPECT_NE(
-      text.find("queue/submit                       user   -               1.5000      0.01000"),
+      text.find("queue/submit                       user    -               1.5000      0.01000"),
       std::string::npos)
       << text;
   EXPECT_NE(
-      text.find("aio_complete                       kernel spin                 -      0.01250"),
+      text.find("aio_complete                       kernel  spin                 -      0.01250"),
       std::string::npos)
       << text;
   Summary without(sample_run().rows);
