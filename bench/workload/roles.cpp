@@ -498,13 +498,15 @@ class Consumer : public Role {
 
 }  // namespace
 
-void prepare_thread(Rig& rig, std::uint32_t thread) {
+void touch_memory_of(Rig& rig, std::uint32_t thread) {
   const ThreadPlan& plan = rig.layout.threads[thread];
   if (plan.role == ThreadRole::kReaper || plan.role == ThreadRole::kConsumer) return;
   rig.lanes[plan.index]->touch_memory();
-  if (plan.role != ThreadRole::kSubmitterReaper) return;
-  rig.contexts[plan.contexts[0]] = rig.open_private(plan.index);
-  if (plan.index == 0) rig.set_setup(rig.contexts[plan.contexts[0]]->setup());
+}
+
+void open_private_context(Rig& rig, std::uint32_t thread) {
+  const ThreadPlan& plan = rig.layout.threads[thread];
+  if (plan.role == ThreadRole::kSubmitterReaper) rig.open_context(plan.contexts[0]);
 }
 
 void run_thread(Rig& rig, std::uint32_t thread) {
