@@ -18,6 +18,7 @@
 #include "bench/recorder.h"
 #include "bench/session.h"
 #include "bench/suite.h"
+#include "bench/watchdog.h"
 
 namespace aioscope {
 namespace {
@@ -26,6 +27,11 @@ namespace {
 constexpr std::chrono::milliseconds kDoctorWatch{300};
 constexpr std::chrono::milliseconds kRunWatch{30};
 
+int fail(const std::exception& error, int code) {
+  fmt::print(stderr, "aioscope: {}\n", error.what());
+  return code;
+}
+
 int print(const std::string& text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (written && std::fflush(stdout) == 0) return kExitOk;
@@ -33,7 +39,17 @@ int print(const std::string& text) {
       fmt::format("standard output: {}; free space or choose another place", std::strerror(errno)));
 }
 
-Availability probe(const Driver& driver) { return driver.probe(); }
+// `limit_ns`: the driver hangs if it takes longer.
+Probe probe_within(std::int64_t limit_ns) {
+  return [limit_ns](const Driver& driver) {
+    const OnHang on_hang = [&driver](std::string_view what) {
+      fmt::print(stderr, "aioscope: the driver hangs: {} {}; leave it out\n", driver.name, what);
+      _exit(kExitRuntime);
+    };
+    return watched(limit_ns, "does not return from probing", on_hang,
+                   [&] { return driver.probe(); });
+  };
+}
 
 int run(const CommandLine& line) {
   const RunRequest request = resolve(line.run);
@@ -42,11 +58,17 @@ int run(const CommandLine& line) {
   check_pinning(topology, options.pin);
   layer_rules(options);  // a wrong file is told before anything is done
   Registry registry;
-  Plan plan = make_plan(request, registry, probe);
+  Plan plan = make_plan(request, registry, probe_within(options.watchdog_ns));
   plan.counters = counters_of(options);
   if (options.dry_run) return print(dry_run_text(plan));
   require_counters(plan, options);
-  prepare_targets(plan, options);
+  const std::atomic<bool>& stop = catch_interrupts();
+  try {
+    prepare_targets(plan, options, stop);
+  } catch (const RunError& error) {
+    if (!stop) throw;
+    return fail(error, kExitInterrupted);
+  }
   Recorder recorder(plan, request, this_machine(kRunWatch), line.arguments);
   const bool terminal_has_records = Recorder::streams(options) && isatty(STDOUT_FILENO) == 1;
   Progress progress(standard_error_progress(options.quiet, terminal_has_records), plan.order.size(),
@@ -54,7 +76,7 @@ int run(const CommandLine& line) {
   const auto show = [&] { print(recorder.text(use_color(line.color, STDOUT_FILENO))); };
   int code = kExitOk;
   try {
-    code = run_session(plan, options, topology, catch_interrupts(), recorder, progress);
+    code = run_session(plan, options, topology, stop, recorder, progress);
     recorder.finish(code);
   } catch (const ResultFileError&) {
     show();  // at least what has been measured
@@ -66,6 +88,7 @@ int run(const CommandLine& line) {
 
 int list(const CommandLine& line) {
   const Registry registry;
+  const Probe probe = probe_within(RunOptions().watchdog_ns);
   return print(line.json ? list_json(registry, probe, line.list_what)
                          : list_text(registry, probe, line.list_what));
 }
@@ -90,11 +113,6 @@ int execute(const CommandLine& line) {
       become_python(line.package, line.python);
   }
   return kExitUsage;
-}
-
-int fail(const std::exception& error, int code) {
-  fmt::print(stderr, "aioscope: {}\n", error.what());
-  return code;
 }
 
 }  // namespace

@@ -53,6 +53,14 @@ std::map<int, int> node_of_cpu(const std::filesystem::path& nodes) {
   return node_of;
 }
 
+// The first hardware thread of a core names it: "core_id" is not everywhere another for each core
+// of a package.
+int core_of(const std::filesystem::path& cpu_topology, int id) {
+  const std::vector<int> siblings = read_cpu_list(cpu_topology / "thread_siblings_list");
+  if (!siblings.empty()) return std::ranges::min(siblings);
+  return read_int(cpu_topology / "core_id", id);
+}
+
 // Numbers the hardware threads of each core in the order of their ids.
 void number_siblings(std::vector<Cpu>& cpus) {
   std::map<std::pair<int, int>, int> seen;
@@ -126,7 +134,7 @@ Topology read_topology(const std::filesystem::path& root, const std::vector<int>
     const auto cpu = system / "cpu" / fmt::format("cpu{}", id) / "topology";
     const auto node = node_of.find(id);
     topology.cpus.push_back({.id = id,
-                             .core = read_int(cpu / "core_id", id),
+                             .core = core_of(cpu, id),
                              .package = read_int(cpu / "physical_package_id", 0),
                              .node = node == node_of.end() ? 0 : node->second});
   }

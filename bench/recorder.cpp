@@ -125,6 +125,13 @@ std::string row_command(const Row& row, const Plan& plan, const RunOptions& opti
   if (!options.counters.empty())
     add("counters", fmt::format("{}", fmt::join(options.counters, ",")));
   if (options.counters_best_effort) text += " --counters-best-effort";
+  if (options.profile_hz > 0) add("profile", std::to_string(options.profile_hz));
+  if (!options.layers.empty()) add("layers", options.layers);
+  if (options.locks) text += " --locks";
+  if (options.no_tracepoints) text += " --no-tracepoints";
+  if (options.watchdog_ns != RunOptions().watchdog_ns) {
+    add("watchdog", fmt::format("{}ns", options.watchdog_ns));
+  }
   if (!options.inject.empty()) add("inject", options.inject);
   if (options.operations > 0) {
     add("operations", std::to_string(options.operations));

@@ -83,6 +83,11 @@ struct Row {
   bool observed_by(Observe instrument) const {
     return observe == Observe::kAsked || observe == instrument;
   }
+  // A device must be kept busy and takes its time. What completes while it is submitted needs no
+  // depth, and there a sleep and its wake-up cost as much as hundreds of operations.
+  bool on_device() const {
+    return target.kind == FileKind::kFile || target.kind == FileKind::kDevice;
+  }
   std::uint32_t threads() const;  // that the harness starts
   // kAuto decided: kFull on files, simulated devices and in open loop, kSampled elsewhere. In open
   // loop every operation has its intended start for nothing, so that there is no kSampled.

@@ -1,22 +1,20 @@
 #include "bench/runner.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
-#include <sched.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <cmath>
 #include <cstring>
-#include <thread>
+#include <limits>
 
+#include "bench/crew.h"
 #include "bench/measure/clock.h"
 #include "bench/measure/driver_counts.h"
 #include "bench/measure/statistics.h"
 #include "bench/measure/system_calls.h"
 #include "bench/measure/usage.h"
 #include "bench/observation.h"
+#include "bench/watchdog.h"
 #include "bench/workload/rig.h"
 #include "drivers/device_spec.h"
 
@@ -28,157 +26,17 @@ constexpr std::int64_t kAbandonNs = 2'000'000'000;  // for threads to leave a fa
 constexpr std::int64_t kCountingNs = 20'000'000;
 constexpr std::int64_t kLookNs = 1'000'000;  // whether a number of operations has been reached
 
-// The threads of a repetition: started together, joined together.
-class Crew {
- public:
-  Crew(Rig& rig, const RunSettings& settings) : rig_(rig), settings_(settings) {}
-  Crew(const Crew&) = delete;
-  Crew& operator=(const Crew&) = delete;
-  ~Crew() {
-    for (std::thread& thread : threads_) {
-      if (thread.joinable()) thread.join();
-    }
-  }
-
-  // Returns when every thread is ready for the load, or one has failed.
-  void start() {
-    const std::size_t count = rig_.layout.threads.size();
-    tids_.resize(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      try {
-        threads_.emplace_back([this, i] { body(static_cast<std::uint32_t>(i)); });
-      } catch (const std::system_error& error) {
-        rig_.control.fail(
-            std::make_exception_ptr(RunError(fmt::format(
-                "thread {} of {} cannot be started: {}; lower --submitters, or raise ulimit -u, "
-                "ulimit -v or the cgroup's pids.max",
-                i + 1, count, std::strerror(error.code().value())))),
-            Phase::kAbandoned);
-        return;
-      }
-    }
-    std::unique_lock lock(mutex_);
-    ready_in_time_ = changed_.wait_for(lock, std::chrono::nanoseconds(settings_.watchdog_ns),
-                                       [&] { return ready_ == count; });
-  }
-  // False: a thread hangs while it opens its context.
-  bool ready_in_time() const { return ready_in_time_; }
-
-  // False: some did not end in time.
-  bool wait_until_finished(std::int64_t timeout_ns) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::nanoseconds(timeout_ns),
-                             [&] { return finished_ == threads_.size(); });
-  }
-  void join() {
-    for (std::thread& thread : threads_) thread.join();
-  }
-  std::span<const pid_t> tids() const { return tids_; }
-
- private:
-  void body(std::uint32_t index) {
-    tids_[index] = gettid();
-    // Sleeps of the open loop end when they should, not up to 50 us later.
-    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-    guarded([&] {
-      pin(index);
-      prepare_thread(rig_, index);
-    });
-    note(ready_);
-    wait_for_load();
-    guarded([&] {
-      if (rig_.control.phase() != Phase::kAbandoned) run_thread(rig_, index);
-    });
-    rig_.meters[index]->observe(Phase::kDraining);
-    note(finished_);
-  }
-
-  template <typename Function>
-  void guarded(Function&& function) {
-    try {
-      function();
-    } catch (...) {
-      rig_.control.fail(std::current_exception(), Phase::kAbandoned);
-    }
-  }
-  void pin(std::uint32_t index) const {
-    if (settings_.cpus.empty()) return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    const int cpu = settings_.cpus[index % settings_.cpus.size()];
-    CPU_SET(cpu, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0) {
-      throw RunError(fmt::format("thread {} cannot be pinned to CPU {}: {}; see `aioscope doctor`",
-                                 index, cpu, std::strerror(errno)));
-    }
-  }
-  void note(std::size_t& counter) {
-    const std::lock_guard lock(mutex_);
-    ++counter;
-    changed_.notify_all();
-  }
-  void wait_for_load() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return rig_.control.phase() != Phase::kStarting; });
-  }
-
- public:
-  void release(Phase phase) {
-    const std::lock_guard lock(mutex_);
-    rig_.control.enter(phase);
-    changed_.notify_all();
-  }
-
- private:
-  Rig& rig_;
-  const RunSettings& settings_;
-  std::vector<std::thread> threads_;
-  std::vector<pid_t> tids_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ready_in_time_ = true;
-  std::size_t ready_ = 0;     // guarded by mutex_
-  std::size_t finished_ = 0;  // guarded by mutex_
-};
-
-// Sees that operations keep coming back.
-class Watchdog {
- public:
-  Watchdog(const Rig& rig, std::int64_t limit_ns) : rig_(rig), limit_ns_(limit_ns) {}
-
-  // False: requests are in flight and none has come back for `limit_ns`.
-  bool look(std::int64_t now_ns) {
-    const std::uint64_t finished = finished_operations();
-    if (finished != last_finished_ || started() == finished || since_ns_ == 0) {
-      last_finished_ = finished;
-      since_ns_ = now_ns;
-    }
-    return now_ns - since_ns_ < limit_ns_;
-  }
-  std::uint64_t finished_operations() const {
-    std::uint64_t total = 0;
-    for (const auto& meter : rig_.meters) total += meter->finished();
-    return total;
-  }
-  std::uint64_t started() const {
-    std::uint64_t total = 0;
-    for (const auto& meter : rig_.meters) total += meter->started();
-    return total;
-  }
-
- private:
-  const Rig& rig_;
-  const std::int64_t limit_ns_;
-  std::uint64_t last_finished_ = 0;
-  std::int64_t since_ns_ = 0;
-};
+// Nothing per operation can be said of none: NaN is null in the files and "-" in the table.
+double per_operation(std::uint64_t sum, std::uint64_t operations) {
+  if (operations == 0) return std::numeric_limits<double>::quiet_NaN();
+  return double(sum) / double(operations);
+}
 
 // A repetition from the runner's side.
 class Repetition {
  public:
   Repetition(const Driver& driver, const Row& row, const RunSettings& settings,
-             const std::atomic<bool>& stop, const RowProgress& progress,
-             const std::function<void()>& on_hang)
+             const std::atomic<bool>& stop, const RowProgress& progress, const OnHang& on_hang)
       : row_(row),
         settings_(settings),
         stop_(stop),
@@ -186,37 +44,51 @@ class Repetition {
         on_hang_(on_hang),
         rig_(std::make_unique<Rig>(driver, row, settings)),
         crew_(std::make_unique<Crew>(*rig_, settings)),
-        watchdog_(*rig_, settings.watchdog_ns) {}
+        watchdog_(rig_->meters, settings.watchdog_ns) {}
 
   Measurement run() {
     crew_->start();
-    if (!crew_->ready_in_time()) hang();
-    if (!rig_->control.failure() && !rig_->layout.private_contexts) {
-      try {
-        rig_->open_shared_contexts();
-      } catch (...) {
-        rig_->control.fail(std::current_exception(), Phase::kAbandoned);
-      }
+    if (!crew_->ready_in_time()) hang("does not return from opening a context");
+    try {
+      if (!rig_->control.failure()) load();
+    } catch (...) {
+      rig_->control.fail(std::current_exception(), Phase::kAbandoned);
     }
-    if (crew_->ready_in_time()) open_counters();
+    drain();
+    crew_->join();
+    if (rig_->control.phase() == Phase::kAbandoned) {
+      const auto failure = rig_->control.failure();
+      leak();
+      std::rethrow_exception(failure);
+    }
+    close_contexts();
+    if (const auto failure = rig_->control.failure()) std::rethrow_exception(failure);
+    fail_on_errors();
+    observation_->take(result_);
+    return collect();
+  }
+
+ private:
+  void load() {
+    if (!rig_->layout.private_contexts) {
+      watched(settings_.watchdog_ns, "does not return from opening a context", on_hang_,
+              [&] { rig_->open_shared_contexts(); });
+    }
+    open_counters();
     if (settings_.operations == 0) {
       crew_->release(Phase::kWarmUp);
       pass(monotonic_ns() + settings_.warmup_ns, [](std::int64_t) {});
     }
     measure();
     count_system_calls();
-    drain();
-    crew_->join();
-    if (observation_) observation_->take(result_);
-    if (const auto failure = rig_->control.failure()) {
-      if (rig_->control.phase() == Phase::kAbandoned) leak();
-      std::rethrow_exception(failure);
-    }
-    fail_on_errors();
-    return collect();
   }
 
- private:
+  // Those that are private have been closed by their threads.
+  void close_contexts() {
+    watched(settings_.watchdog_ns, "does not return from closing a context", on_hang_,
+            [&] { rig_->contexts.clear(); });
+  }
+
   // The threads are there and wait for the load.
   void open_counters() {
     if (settings_.counters.empty() || rig_->control.failure()) return;
@@ -249,7 +121,7 @@ class Repetition {
       const bool last = next_ns + step_ns / 2 >= end_ns;
       sleep_until_ns(last ? end_ns : next_ns);
       const std::int64_t now_ns = monotonic_ns();
-      if (!watchdog_.look(now_ns)) return abandon();
+      if (!watchdog_.look(now_ns, Watchdog::Wait::kRequests)) return abandon();
       tick(now_ns);
       if (last) return;
     }
@@ -263,10 +135,10 @@ class Repetition {
     while (!stop_ && rig_->control.phase() < Phase::kDraining) {
       // By those who collect them and by those who have their slots back.
       const bool last =
-          watchdog_.finished_operations() >= all &&
+          watchdog_.finished() >= all &&
           rig_->lanes_complete.load(std::memory_order_relaxed) == rig_->layout.submitters;
       const std::int64_t now_ns = monotonic_ns();
-      if (!watchdog_.look(now_ns)) return abandon();
+      if (!watchdog_.look(now_ns, Watchdog::Wait::kEnd)) return abandon();
       if (last || now_ns >= next_ns) {
         tick(now_ns);
         next_ns += kSliceNs;
@@ -286,7 +158,7 @@ class Repetition {
     const std::uint64_t begin_own = harness_calls();
     const DriverCounts begin_service = service_counts();
     const Usage begin_usage = usage_of_process();
-    const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const std::uint64_t begin_operations = watchdog_.finished();
     const std::int64_t begin_ns = monotonic_ns();
     crew_->release(Phase::kMeasured);
     const std::int64_t slice_ns =
@@ -295,7 +167,7 @@ class Repetition {
     std::int64_t last_ns = begin_ns;
     std::uint64_t last_operations = begin_operations;
     const auto tick = [&](std::int64_t now_ns) {
-      const std::uint64_t operations = watchdog_.finished_operations();
+      const std::uint64_t operations = watchdog_.finished();
       slices.add(operations - last_operations, std::uint64_t(now_ns - last_ns));
       last_ns = now_ns;
       last_operations = operations;
@@ -322,7 +194,7 @@ class Repetition {
     result_.operations = last_operations - begin_operations;
     result_.slice_ns = slices.slice_ns();
     result_.slices_ops_per_s = slices.operations_per_s();
-    result_.harness_system_calls_per_op = double(own_calls) / double(result_.operations);
+    result_.harness_system_calls_per_op = per_operation(own_calls, result_.operations);
     set_per_operation(usage);
   }
 
@@ -334,14 +206,14 @@ class Repetition {
   }
 
   void set_per_operation(const Usage& usage) {
-    const double operations = double(result_.operations);  // 0 gives inf and NaN: null in the files
-    result_.operations_per_s = operations * 1e9 / double(result_.window_ns);
-    result_.cpu_user_ns_per_op = double(usage.user_ns) / operations;
-    result_.cpu_system_ns_per_op = double(usage.system_ns) / operations;
-    result_.voluntary_switches_per_op = double(usage.voluntary_switches) / operations;
-    result_.context_switches_per_op =
-        double(usage.voluntary_switches + usage.involuntary_switches) / operations;
-    result_.faults_per_op = double(usage.minor_faults + usage.major_faults) / operations;
+    const std::uint64_t operations = result_.operations;
+    const std::uint64_t switches = usage.voluntary_switches + usage.involuntary_switches;
+    result_.operations_per_s = double(operations) * 1e9 / double(result_.window_ns);
+    result_.cpu_user_ns_per_op = per_operation(usage.user_ns, operations);
+    result_.cpu_system_ns_per_op = per_operation(usage.system_ns, operations);
+    result_.voluntary_switches_per_op = per_operation(usage.voluntary_switches, operations);
+    result_.context_switches_per_op = per_operation(switches, operations);
+    result_.faults_per_op = per_operation(usage.minor_faults + usage.major_faults, operations);
   }
 
   // In a short stretch of the same load behind the timed window: while the tracepoint is on, every
@@ -361,12 +233,12 @@ class Repetition {
     result_.system_calls_reason = counter.reason();
     const auto begin = counter.read();
     if (!begin) return;
-    const std::uint64_t begin_operations = watchdog_.finished_operations();
+    const std::uint64_t begin_operations = watchdog_.finished();
     const std::uint64_t begin_own = harness_calls();
     pass(monotonic_ns() + kCountingNs, [](std::int64_t) {});
     const auto end = counter.read();
     const std::uint64_t own = harness_calls() - begin_own;
-    const std::uint64_t operations = watchdog_.finished_operations() - begin_operations;
+    const std::uint64_t operations = watchdog_.finished() - begin_operations;
     if (!end || operations == 0) {
       result_.system_calls_reason = "no operation completed while they were counted";
       return;
@@ -384,29 +256,42 @@ class Repetition {
   }
 
   void drain() {
-    rig_->control.enter(Phase::kDraining);
+    crew_->release(Phase::kDraining);
     while (!crew_->wait_until_finished(kSliceNs / 10)) {
       if (rig_->control.phase() == Phase::kAbandoned) break;
-      if (!watchdog_.look(monotonic_ns())) abandon();
+      if (!watchdog_.look(monotonic_ns(), Watchdog::Wait::kEnd)) abandon();
     }
     // Threads that a driver does not let go cannot be joined.
-    if (!crew_->wait_until_finished(kAbandonNs)) hang();
+    if (!crew_->wait_until_finished(kAbandonNs)) {
+      hang(watchdog_.started() > watchdog_.finished()
+               ? "gave no completion and does not return"
+               : "does not return, though nothing is in flight (closing a context?)");
+    }
   }
 
-  [[noreturn]] void hang() {
-    on_hang_();
+  [[noreturn]] void hang(std::string_view what) {
+    on_hang_(what);
     std::abort();  // it must not return
   }
 
   void abandon() {
+    rig_->control.fail(std::make_exception_ptr(InvalidResult(stall())), Phase::kAbandoned);
+  }
+
+  std::string stall() const {
     const std::uint64_t started = watchdog_.started();
-    const std::uint64_t finished = watchdog_.finished_operations();
-    rig_->control.fail(std::make_exception_ptr(InvalidResult(fmt::format(
-                           "{} of {} requests have not come back, and none did for {:.1f} s; the "
-                           "driver lost them, "
-                           "or the device is slower than --watchdog",
-                           started - finished, started, double(settings_.watchdog_ns) / 1e9))),
-                       Phase::kAbandoned);
+    const std::uint64_t finished = watchdog_.finished();
+    const double limit_s = double(settings_.watchdog_ns) / 1e9;
+    if (started > finished) {
+      return fmt::format(
+          "{} of {} requests have not come back, and none did for {:.1f} s; the driver lost them, "
+          "or the device is slower than --watchdog",
+          started - finished, started, limit_s);
+    }
+    return fmt::format(
+        "nothing is in flight, and nothing more came for {:.1f} s after {} requests; the driver "
+        "accepts none, or closes a context for longer than --watchdog",
+        limit_s, started);
   }
 
   // Requests may still be in flight: their buffers and contexts must outlive them, so they are
@@ -430,10 +315,38 @@ class Repetition {
                                failed, watchdog_.started(), text));
   }
 
+  // A window that was cut short is thrown away, and may hold nothing.
+  void check_work() {
+    if (stop_) return;
+    const double window_s = double(result_.window_ns) / 1e9;
+    if (row_.rate_per_s == 0) {
+      if (result_.operations > 0) return;
+      throw InvalidResult(fmt::format(
+          "no operation completed within {:.3f} s, of {} submitted; the driver accepts or "
+          "completes nothing, or is too slow for the window: a longer --duration shows which",
+          window_s, result_.submitted));
+    }
+    const double expected = row_.rate_per_s * window_s;
+    const auto done = double(result_.operations);
+    // Arrivals at random may be fewer by chance: 3 standard deviations.
+    const double least = std::min(0.95 * expected, expected - 3 * std::sqrt(expected));
+    if (result_.operations == 0) {
+      result_.warnings.push_back(fmt::format(
+          "no operation completed in the window, and {:.3g} were due: raise --rate or --duration",
+          expected));
+    } else if (done < least) {
+      result_.warnings.push_back(fmt::format(
+          "{:.0f} of the {:.0f} operations/s asked for were reached: latencies are those of an "
+          "overload; lower --rate, or raise --submitters or --depth",
+          result_.operations_per_s, row_.rate_per_s));
+    }
+  }
+
   Measurement collect() {
     result_.setup = rig_->setup();
     result_.threads = static_cast<std::uint32_t>(rig_->layout.threads.size());
-    result_.oversubscribed = result_.threads + device_threads() > settings_.usable_cpus;
+    result_.oversubscribed =
+        result_.threads + rig_->service_threads + device_threads() > settings_.usable_cpus;
     const SteadyState state = steady_state(result_.slices_ops_per_s);
     result_.drift = state.drift;
     result_.steady = state.steady;
@@ -454,6 +367,7 @@ class Repetition {
       throw InvalidResult(fmt::format("{} requests were submitted and {} came back",
                                       result_.submitted, result_.completed));
     }
+    check_work();
     if (row_.verify && row_.target.kind == FileKind::kFile) {
       for (const auto& lane : rig_->lanes) {
         result_.verified_blocks += lane->verify_written(rig_->file_of(lane->index()));
@@ -498,10 +412,10 @@ class Repetition {
     collect_latency_split();
     collect_driver_counts(window_operations);
     if (result_.system_calls_source == "driver") {
-      result_.system_calls_per_op = double(driver_calls) / double(window_operations);
+      result_.system_calls_per_op = per_operation(driver_calls, window_operations);
     }
     if (have_migrations) {
-      result_.migrations_per_op = double(migrations) / double(result_.operations);
+      result_.migrations_per_op = per_operation(migrations, result_.operations);
     } else {
       result_.migrations_reason = "the kernel has no /proc/PID/sched (CONFIG_SCHED_DEBUG)";
     }
@@ -514,17 +428,15 @@ class Repetition {
       submits.add(meter->measured_submits());
       reaps.add(meter->measured_reaps());
     }
-    double in_flight_ns = 0, in_flight = 0;
+    std::uint64_t in_flight_ns = 0, in_flight = 0;
     for (const auto& lane : rig_->lanes) {
-      in_flight_ns += double(lane->in_flight_ns());
-      in_flight += double(lane->in_flight_timed());
+      in_flight_ns += lane->in_flight_ns();
+      in_flight += lane->in_flight_timed();
     }
-    // 0 over 0 is NaN: null in the files.
-    result_.latency_split = {
-        .submit_call_ns_per_op = double(submits.ns) / double(submits.operations),
-        .in_flight_ns_per_op = in_flight_ns / in_flight,
-        .reap_call_ns_per_op = double(reaps.ns) / double(reaps.operations),
-        .calls_timed = submits.calls + reaps.calls};
+    result_.latency_split = {.submit_call_ns_per_op = per_operation(submits.ns, submits.operations),
+                             .in_flight_ns_per_op = per_operation(in_flight_ns, in_flight),
+                             .reap_call_ns_per_op = per_operation(reaps.ns, reaps.operations),
+                             .calls_timed = submits.calls + reaps.calls};
   }
 
   void collect_driver_counts(std::uint64_t window_operations) {
@@ -556,7 +468,7 @@ class Repetition {
   const RunSettings& settings_;
   const std::atomic<bool>& stop_;
   const RowProgress& progress_;
-  const std::function<void()>& on_hang_;
+  const OnHang& on_hang_;
   std::unique_ptr<Rig> rig_;
   std::vector<ThreadCounters> thread_counters_;  // empty or one for each thread
   std::unique_ptr<Crew> crew_;                   // ends before the rig
@@ -570,7 +482,7 @@ class Repetition {
 
 Measurement run_repetition(const Driver& driver, const Row& row, const RunSettings& settings,
                            const std::atomic<bool>& stop, const RowProgress& progress,
-                           const std::function<void()>& on_hang) {
+                           const OnHang& on_hang) {
   prepare_target_contents(row);
   return Repetition(driver, row, settings, stop, progress, on_hang).run();
 }

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "bench/measure/perf/counter.h"
 #include "bench/measurement.h"
 #include "bench/row.h"
+#include "bench/watchdog.h"
 #include "bench/workload/injection.h"
 #include "drivers/driver.h"
 
@@ -21,7 +23,7 @@ class Attribution;
 struct RunSettings {
   std::int64_t warmup_ns = 200'000'000;
   std::int64_t window_ns = 1'000'000'000;     // measured
-  std::int64_t watchdog_ns = 10'000'000'000;  // no completion for so long: the driver hangs
+  std::int64_t watchdog_ns = 10'000'000'000;  // no completion or return for so long: a hang
   std::vector<int> cpus;                      // CPU of each thread, in turn; empty: not pinned
   std::uint32_t usable_cpus = 1;
   // Of each submitter, in place of warm-up and window; 0: by time. Closed loop only.
@@ -50,18 +52,20 @@ class RunError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The row's result would be wrong: a completion lost or doubled, wrong data. what() says which.
+// The row's result would be wrong: a completion lost or doubled, wrong data, nothing done at all.
+// what() says which.
 class InvalidResult : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 // Blocks for warm-up, window and drain. Ends early, with a Measurement of what was seen, when
-// `stop` becomes true. Throws SetupError, RunError or InvalidResult. A driver that hangs cannot be
-// stopped from outside: after watchdog_ns the function on_hang is called, which must not return.
+// `stop` becomes true. Throws SetupError, RunError, InvalidResult, or whatever a driver throws.
+// A driver that hangs, be it with requests in flight or in opening or closing a context, cannot be
+// stopped from outside: after watchdog_ns on_hang is called, which must not return.
 Measurement run_repetition(const Driver& driver, const Row& row, const RunSettings& settings,
                            const std::atomic<bool>& stop, const RowProgress& progress,
-                           const std::function<void()>& on_hang);
+                           const OnHang& on_hang);
 
 // Throws RunError when the row's target cannot be used as asked: missing, a directory, too small,
 // no permission, or writing to it would destroy what aioscope did not make.
@@ -70,7 +74,8 @@ void check_target(const Row& row, bool allow_destructive);
 // Makes a file of `size` bytes filled with data and marks it as aioscope's own, which may be
 // written without --allow-destructive. A file of that size is left as it is, as is a larger one of
 // somebody else; a smaller one of somebody else is replaced only with `allow_destructive`. Throws
-// RunError.
-void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive);
+// RunError, also when `stop` is given and becomes true, and then leaves nothing behind.
+void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive,
+                      const std::atomic<bool>* stop = nullptr);
 
 }  // namespace aioscope

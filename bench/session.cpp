@@ -101,14 +101,14 @@ class Session {
           [this](std::int64_t elapsed_ns, std::uint64_t operations) {
             progress_.update(elapsed_ns, operations);
           },
-          [&] { hang(item, position); });
+          [&](std::string_view what) { hang(item, position, what); });
     } catch (const InvalidResult& error) {
       failure = Failure::kInvalid;
       why = error.what();
-    } catch (const RunError& error) {
+    } catch (const std::exception& error) {
       why = error.what();
-    } catch (const SetupError& error) {
-      why = error.what();
+    } catch (...) {  // a driver may throw what it likes
+      why = "an exception that is no std::exception; look into the driver";
     }
     fail(item, position, failure, why);
     return std::nullopt;
@@ -125,11 +125,10 @@ class Session {
   }
 
   // Threads of the driver may still run: nothing can be cleaned up, and nothing needs to be.
-  [[noreturn]] void hang(const PlanItem& item, std::size_t position) {
+  [[noreturn]] void hang(const PlanItem& item, std::size_t position, std::string_view what) {
     const PlannedRow& planned = plan_.rows[item.row];
-    const std::string why = fmt::format(
-        "the driver hangs: {} gave no completion and does not return; the run ends here",
-        planned.row.name());
+    const std::string why =
+        fmt::format("the driver hangs: {} {}; the run ends here", planned.row.name(), what);
     progress_.message(why);
     sink_.abandon(planned, item, position, why);
     _exit(kExitRuntime);
@@ -185,13 +184,13 @@ LayerRules layer_rules(const RunOptions& run) {
   return rules;
 }
 
-void prepare_targets(const Plan& plan, const RunOptions& run) {
+void prepare_targets(const Plan& plan, const RunOptions& run, const std::atomic<bool>& stop) {
   std::set<std::string> made;
   for (const PlannedRow& planned : plan.rows) {
     if (!planned.runs()) continue;
     const Target& target = planned.row.target;
     if (target.kind == FileKind::kFile && run.create_bytes > 0 && made.insert(target.path).second) {
-      make_target_file(target.path, run.create_bytes, run.allow_destructive);
+      make_target_file(target.path, run.create_bytes, run.allow_destructive, &stop);
     }
     check_target(planned.row, run.allow_destructive);
   }

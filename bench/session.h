@@ -46,8 +46,8 @@ void require_counters(const Plan& plan, const RunOptions& run);
 LayerRules layer_rules(const RunOptions& run);
 
 // Makes the target files that --create asks for and checks that every row's target can be used.
-// Throws RunError.
-void prepare_targets(const Plan& plan, const RunOptions& run);
+// Throws RunError, also when `stop` becomes true meanwhile.
+void prepare_targets(const Plan& plan, const RunOptions& run, const std::atomic<bool>& stop);
 
 // Runs the plan; failures of a row are told to the sink and leave the other rows going, without its
 // further repetitions. Returns the exit code: interrupted, invalid, runtime or ok, the worst first.

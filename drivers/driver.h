@@ -23,7 +23,7 @@ namespace aioscope {
 
 // Checked when an external driver is loaded. Raise it with every change to this header that alters
 // a layout, a virtual table or the meaning of a field.
-inline constexpr std::uint32_t kDriverAbiVersion = 2;
+inline constexpr std::uint32_t kDriverAbiVersion = 3;
 
 enum class Opcode : std::uint8_t { kRead, kWrite, kNop };
 
@@ -115,6 +115,10 @@ class Context {
 
   // The set-up really in force, for the result file: "SINGLE_ISSUER|DEFER_TASKRUN sq=128 cq=256".
   virtual std::string setup() const = 0;
+
+  // Threads that work for this context alone, the kernel's included; those of a simulated device
+  // are counted by the harness. A row with more threads than CPUs is marked.
+  virtual std::uint32_t service_threads() const { return 0; }
 };
 
 enum class FileKind : std::uint8_t {

@@ -61,6 +61,7 @@ class SlowedContext final : public Context {
   }
   CancelResult cancel(Tag tag) override { return inner_->cancel(tag); }
   std::string setup() const override { return inner_->setup(); }
+  std::uint32_t service_threads() const override { return inner_->service_threads(); }
 
  private:
   void take_lock() {

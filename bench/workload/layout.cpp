@@ -1,5 +1,7 @@
 #include "bench/workload/layout.h"
 
+#include <algorithm>
+
 namespace aioscope {
 namespace {
 
@@ -55,6 +57,11 @@ Layout make_layout(const Row& row) {
     }
   }
   return layout;
+}
+
+std::size_t slots_worth_waking_for(const Row& row, std::uint32_t collectors) {
+  if (row.on_device()) return 1;
+  return std::max(1u, row.depth / 2 / std::max(1u, collectors));
 }
 
 }  // namespace aioscope

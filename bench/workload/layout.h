@@ -1,6 +1,7 @@
 // Which threads a row has, and which contexts each of them uses.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -28,5 +29,16 @@ struct Layout {
 // With fewer threads than contexts, a thread serves every context whose number is its own modulo
 // the number of threads; with more, the threads are dealt to the contexts in turn.
 Layout make_layout(const Row& row);
+
+// How many of a submitter's slots must wait in the channel of ONE of `collectors` for that one to
+// wake it. On a device one is enough; elsewhere half of the slots over all of them, the low-water
+// mark of a producer.
+//
+// No wake-up is lost. The submitter sleeps for slots only when it has found all channels empty
+// after saying so (Parker), and all of its slots are away: they do come, and all of them into
+// channels of collectors that see it asleep. When the last has come, one channel holds at least
+// depth / collectors, rounded up, whatever the order; and its collector, which publishes before it
+// looks, has then seen as many. So the threshold must be no more than that.
+std::size_t slots_worth_waking_for(const Row& row, std::uint32_t collectors);
 
 }  // namespace aioscope

@@ -83,14 +83,13 @@ ContextOptions Rig::options_for(std::uint32_t context) const {
 }
 
 void Rig::open_shared_contexts() {
-  for (std::uint32_t i = 0; i < layout.contexts; ++i) {
-    contexts[i] = inject(driver.open(options_for(i)), injection);
-    if (i == 0) set_setup(contexts[i]->setup());
-  }
+  for (std::uint32_t i = 0; i < layout.contexts; ++i) open_context(i);
 }
 
-std::unique_ptr<Context> Rig::open_private(std::uint32_t submitter) const {
-  return inject(driver.open(options_for(submitter)), injection);
+void Rig::open_context(std::uint32_t context) {
+  contexts[context] = inject(driver.open(options_for(context)), injection);
+  service_threads += contexts[context]->service_threads();
+  if (context == 0) set_setup(contexts[context]->setup());
 }
 
 void Rig::note_bad_result(const Completion& completion, std::int64_t expected_result) {

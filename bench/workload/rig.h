@@ -29,8 +29,8 @@ class Rig {
  public:
   Rig(const Driver& driver, const Row& row, const RunSettings& settings);
 
-  void open_shared_contexts();                                           // throws SetupError
-  std::unique_ptr<Context> open_private(std::uint32_t submitter) const;  // throws SetupError
+  void open_shared_contexts();               // throws SetupError
+  void open_context(std::uint32_t context);  // likewise; a private one by its thread
 
   const Driver& driver;
   const Row row;
@@ -52,6 +52,7 @@ class Rig {
   std::vector<std::unique_ptr<ChannelSpsc>> handed_over;
   Parker consumer_parker;
 
+  std::atomic<std::uint32_t> service_threads{0};  // of all contexts; complete once they are open
   std::atomic<std::uint32_t> submitters_done{0};  // have nothing in flight and submit no more
   std::atomic<std::uint32_t> lanes_complete{0};   // have had all of their `operations` back
 
@@ -77,10 +78,11 @@ class Rig {
   int file_of(std::uint32_t submitter) const { return files_[submitter].get(); }
 };
 
-// The body of every thread; returns when the repetition is over. Throws what a driver's open()
-// throws and InvalidResult.
+// What every thread does before the load.
+void touch_memory_of(Rig& rig, std::uint32_t thread);
+// If it has one. Throws what a driver's open() throws.
+void open_private_context(Rig& rig, std::uint32_t thread);
+// The load; returns when the repetition is over. Throws InvalidResult.
 void run_thread(Rig& rig, std::uint32_t thread);
-// The part of it that comes before the load: touches memory, opens a private context.
-void prepare_thread(Rig& rig, std::uint32_t thread);
 
 }  // namespace aioscope

@@ -28,21 +28,8 @@ constexpr std::int64_t kLookAroundNs = 20'000'000;
 // How long a submitter waits when the context is full though it has free slots of its own.
 constexpr std::int64_t kBackPressureNs = 100'000;
 
-// A device must be kept busy and takes its time. What completes while it is submitted needs no
-// depth, and there a sleep and its wake-up cost as much as hundreds of operations.
-bool is_device(const Row& row) {
-  return row.target.kind == FileKind::kFile || row.target.kind == FileKind::kDevice;
-}
-
-// How many slots must be on their way back before a sleeping submitter is woken. It sleeps only
-// when all its slots are away, so that they do come. On a device one is enough; elsewhere it is
-// half of the slots, the low-water mark of a producer.
-std::size_t slots_worth_waking_for(const Row& row) {
-  return is_device(row) ? 1 : std::max(1u, row.depth / 2);
-}
-
 // How often a thread lets others run before it sleeps: about as long as sleeping and waking take.
-int yields_before_sleep(const Row& row) { return is_device(row) || row.rate_per_s > 0 ? 0 : 16; }
+int yields_before_sleep(const Row& row) { return row.on_device() || row.rate_per_s > 0 ? 0 : 16; }
 
 class Role {
  public:
@@ -161,7 +148,7 @@ class Distributor {
         meter_(meter),
         channels_(rig.credits[collector]),
         seen_(rig.layout.submitters, kUntouched),
-        worth_waking_(slots_worth_waking_for(rig.row)) {}
+        worth_waking_(slots_worth_waking_for(rig.row, rig.layout.collectors)) {}
 
   // `now_ns` is 0 until somebody needs the time.
   void add(Tag tag, std::int64_t& now_ns) {
@@ -264,6 +251,8 @@ class Submitting : public Role {
     std::int64_t timeout_ns = kLookAroundNs;
     if (lane_.open_loop() && lane_.free_slots() > 0) {
       timeout_ns = std::min(timeout_ns, lane_.next_arrival_ns() - monotonic_ns());
+    } else if (lane_.free_slots() > 0 && lane_.in_flight() > 0) {
+      timeout_ns = kBackPressureNs;  // the last of its operations may be too few to wake it
     }
     wait_for_credits(timeout_ns);
   }
@@ -509,13 +498,15 @@ class Consumer : public Role {
 
 }  // namespace
 
-void prepare_thread(Rig& rig, std::uint32_t thread) {
+void touch_memory_of(Rig& rig, std::uint32_t thread) {
   const ThreadPlan& plan = rig.layout.threads[thread];
   if (plan.role == ThreadRole::kReaper || plan.role == ThreadRole::kConsumer) return;
   rig.lanes[plan.index]->touch_memory();
-  if (plan.role != ThreadRole::kSubmitterReaper) return;
-  rig.contexts[plan.contexts[0]] = rig.open_private(plan.index);
-  if (plan.index == 0) rig.set_setup(rig.contexts[plan.contexts[0]]->setup());
+}
+
+void open_private_context(Rig& rig, std::uint32_t thread) {
+  const ThreadPlan& plan = rig.layout.threads[thread];
+  if (plan.role == ThreadRole::kSubmitterReaper) rig.open_context(plan.contexts[0]);
 }
 
 void run_thread(Rig& rig, std::uint32_t thread) {

@@ -98,10 +98,12 @@ bool is_block_device(int fd) {
   return fstat(fd, &status) == 0 && S_ISBLK(status.st_mode);
 }
 
-void write_pattern(int fd, const std::string& path, std::uint64_t size) {
+void write_pattern(int fd, const std::string& path, std::uint64_t size,
+                   const std::atomic<bool>* stop = nullptr) {
   constexpr std::size_t kChunk = 1 << 20;
   std::vector<std::byte> chunk(kChunk);
   for (std::uint64_t offset = 0; offset < size; offset += kChunk) {
+    if (stop != nullptr && *stop) throw RunError(fmt::format("{}: interrupted", path));
     const std::size_t length = std::size_t(std::min<std::uint64_t>(kChunk, size - offset));
     fill_pattern(chunk, offset, 0);
     for (std::size_t done = 0; done < length;) {
@@ -216,7 +218,8 @@ void check_target(const Row& row, bool allow_destructive) {
   }
 }
 
-void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive) {
+void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive,
+                      const std::atomic<bool>* stop) {
   if (is_made_already(path, size, allow_destructive)) return;
   // Under another name until it is whole, so that an interrupted make leaves no short file.
   // A name that nobody has: whatever is there already is somebody else's.
@@ -225,7 +228,7 @@ void make_target_file(const std::string& path, std::uint64_t size, bool allow_de
   if (fd < 0) fail(partial, "open", errno, "choose a directory that exists and may be written");
   const Descriptor file(fd);
   try {
-    write_pattern(file.get(), partial, size);
+    write_pattern(file.get(), partial, size, stop);
     if (!set_own_mark(file.get(), "pattern")) {
       fail(partial, "fsetxattr", errno,
            "files that may be written are marked by a user attribute: choose a file system that "

@@ -69,6 +69,7 @@ class PrivateRing final : public Context {
   }
   CancelResult cancel(Tag tag) override { return cancel_request(setup_.ring(), tag); }
   std::string setup() const override { return setup_.describe(); }
+  std::uint32_t service_threads() const override { return setup_.service_threads(); }
 
  private:
   RingSetup setup_;
@@ -100,6 +101,7 @@ class SharedRing final : public Context {
   }
   CancelResult cancel(Tag tag) override { return cancel_request(setup_.ring(), tag); }
   std::string setup() const override { return setup_.describe() + " " + locks_; }
+  std::uint32_t service_threads() const override { return setup_.service_threads(); }
 
  private:
   std::uint32_t take(std::span<Completion> out) {

@@ -28,6 +28,8 @@ class RingSetup {
 
   io_uring& ring() { return ring_; }
   unsigned setup_flags() const { return flags_; }
+  // The kernel's thread that takes the submissions.
+  std::uint32_t service_threads() const { return (flags_ & IORING_SETUP_SQPOLL) != 0 ? 1 : 0; }
   // Of every io_uring_enter().
   unsigned enter_flags() const { return ring_fd_registered_ ? IORING_ENTER_REGISTERED_RING : 0; }
   // What goes into an SQE for each file: a descriptor, or the index of a registered file.

@@ -152,6 +152,10 @@ class KioctxContext final : public Context {
     return text;
   }
 
+  std::uint32_t service_threads() const override {
+    return workers_ == nullptr ? 0 : workers_->threads();
+  }
+
  private:
   void install(const File& file, std::uint32_t depth) {
     switch (file.kind) {

@@ -35,6 +35,21 @@ TEST(Placement, TopologyKnowsSiblingsPackagesAndNodes) {
   EXPECT_EQ(topology.nodes(), 2u);
 }
 
+// Where core ids repeat within a package, sysfs still says which threads share a core.
+TEST(Placement, SiblingsAreThoseThatSysfsNames) {
+  const FakeRoot root;
+  root.set_online("0-3");
+  for (int id = 0; id < 4; ++id) {
+    root.add_cpu(id, 0, 0);
+    root.write("sys/devices/system/cpu/cpu" + std::to_string(id) + "/topology/thread_siblings_list",
+               id % 2 == 0 ? "0,2\n" : "1,3\n");
+  }
+  const Topology topology = read_topology(root.path(), {});
+  EXPECT_EQ(topology.cores(), 2u);
+  EXPECT_EQ(topology.cpus[3].sibling, 1);
+  EXPECT_EQ(place(topology, PinPolicy::kCompact, 4), (Cpus{0, 2, 1, 3}));
+}
+
 TEST(Placement, CompactFillsSiblingsThenTheNode) {
   const FakeRoot root;
   make_big_machine(root);

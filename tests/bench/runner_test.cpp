@@ -30,7 +30,7 @@ Measurement measure(const Row& row, const RunSettings& settings = short_settings
   const Registry registry;
   return run_repetition(
       *registry.find(row.driver), row, settings, stop, [](std::int64_t, std::uint64_t) {},
-      [] { FAIL() << "hang"; });
+      [](std::string_view what) { FAIL() << what; });
 }
 
 Row null_row(Workload workload, std::uint32_t submitters, std::uint32_t reapers = 1,
@@ -270,6 +270,30 @@ TEST(Runner, TheThreadsOfADeviceNeedCpusToo) {
   Row without = device_row(Workload::kPerThread, 1, "cpus=2");
   without.driver = "null";
   EXPECT_FALSE(measure(without).oversubscribed);
+}
+
+// The workers that serve a file, and the kernel's thread of a ring.
+TEST(Runner, TheThreadsOfADriverNeedCpusToo) {
+  const std::string path = testing::TempDir() + "workers.dat";
+  make_target_file(path, 1 << 20, false);
+  Row row = null_row(Workload::kPerThread, 1);
+  row.driver = "kioctx@series";
+  row.target = {.kind = FileKind::kFile, .path = path, .spec = ""};
+  row.buffered = true;
+  row.depth = 1;  // and one worker
+  EXPECT_FALSE(measure(row).oversubscribed);
+  row.depth = 2;
+  EXPECT_TRUE(measure(row).oversubscribed);
+  RunSettings settings = short_settings();
+  settings.injection = {.locks = 1};  // hides no thread
+  EXPECT_TRUE(measure(row, settings).oversubscribed);
+  std::remove(path.c_str());
+
+  Row ring = null_row(Workload::kPerThread, 2);
+  ring.driver = "io_uring@sqpoll";
+  const Registry registry;
+  if (!registry.find(ring.driver)->probe().usable) GTEST_SKIP() << "no io_uring here";
+  EXPECT_TRUE(measure(ring).oversubscribed);
 }
 
 TEST(Runner, OnlyDriversThatCountHaveCounts) {

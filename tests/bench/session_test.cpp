@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <new>
 #include <set>
 
 #include "bench/options.h"
@@ -83,8 +84,6 @@ class Sessions : public testing::Test {
   std::string talk_;
 };
 
-using Hang = std::function<void()>;
-
 TEST_F(Sessions, MeasureEveryItemOfThePlanInItsOrder) {
   const int code = run([](const Driver& driver, const Row& row, auto&&...) {
     EXPECT_EQ(driver.name, row.driver);
@@ -138,6 +137,21 @@ TEST_F(Sessions, ASetUpErrorInMidRunIsAFailureToo) {
             kExitRuntime);
 }
 
+// A driver's, or one of the standard library's.
+TEST_F(Sessions, AnyExceptionFailsItsRowAlone) {
+  for (const bool typed : {true, false}) {
+    const int code = run([&](const Driver& driver, auto&&...) {
+      if (driver.name == "libaio" && typed) throw std::bad_alloc();
+      if (driver.name == "libaio") throw 7;
+      return measurement();
+    });
+    EXPECT_EQ(code, kExitRuntime);
+  }
+  EXPECT_EQ(notes_.count("measured null"), 6u);
+  EXPECT_EQ(notes_.count("failed libaio: std::bad_alloc"), 1u);
+  EXPECT_EQ(notes_.lines.size(), 8u);
+}
+
 TEST_F(Sessions, AnInvalidResultDecidesTheExitCode) {
   const int code = run([](const Driver& driver, auto&&...) -> Measurement {
     if (driver.name == "libaio") throw InvalidResult("tag 7 came twice");
@@ -170,12 +184,12 @@ TEST_F(Sessions, AnInterruptEndsTheRunWithoutTheShortenedRepetition) {
 
 TEST_F(Sessions, AHangNamesTheRowKeepsWhatCameAndEndsTheProcess) {
   const auto hang = [](const Driver&, const Row&, const RunSettings&, const std::atomic<bool>&,
-                       const RowProgress&, const Hang& on_hang) {
-    on_hang();
+                       const RowProgress&, const OnHang& on_hang) {
+    on_hang("does not return");
     return measurement();
   };
   EXPECT_EXIT(run(hang), testing::ExitedWithCode(kExitRuntime),
-              "abandoned: the driver hangs: (null|libaio)/per-thread/null/");
+              "abandoned: the driver hangs: (null|libaio)/per-thread/null/.* does not return");
 }
 
 TEST_F(Sessions, TargetsAreMadeOnceAndCheckedBeforeAnythingRuns) {
@@ -188,13 +202,17 @@ TEST_F(Sessions, TargetsAreMadeOnceAndCheckedBeforeAnythingRuns) {
   const auto plan = [&] {
     return make_plan(request_, registry_, [](const Driver&) { return Availability{}; });
   };
-  EXPECT_THROW(prepare_targets(plan(), request_.run), RunError);
+  EXPECT_THROW(prepare_targets(plan(), request_.run, stop_), RunError);
   request_.run.create_bytes = 8192;
-  prepare_targets(plan(), request_.run);
+  stop_ = true;
+  EXPECT_THROW(prepare_targets(plan(), request_.run, stop_), RunError);
+  EXPECT_TRUE(std::filesystem::is_empty(root.path()));  // no partial file either
+  stop_ = false;
+  prepare_targets(plan(), request_.run, stop_);
   EXPECT_EQ(std::filesystem::file_size(path), 8192u);
-  prepare_targets(plan(), request_.run);  // nothing to do
+  prepare_targets(plan(), request_.run, stop_);  // nothing to do
   rows.block_sizes = {16384};
-  EXPECT_THROW(prepare_targets(plan(), request_.run), RunError);
+  EXPECT_THROW(prepare_targets(plan(), request_.run, stop_), RunError);
 }
 
 TEST(Pinning, ACpuThatCannotBeUsedIsNamedWithThoseThatCan) {

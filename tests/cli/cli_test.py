@@ -318,6 +318,17 @@ def test_the_command_of_a_row_measures_that_row_alone(tmp_path):
     assert repeated["config"] == row["config"]
 
 
+def test_the_command_of_a_row_has_what_was_in_force_when_it_was_measured():
+    in_force = ["--watchdog", "7s", "--no-tracepoints", "--locks", "--profile", "500"]
+    (row,) = records(aioscope(*NULL, *in_force, "-o", "-").stdout)[0]["plan"]["rows"]
+    assert "--watchdog 7000000000ns" in row["command"]
+    assert "--no-tracepoints" in row["command"]
+    assert "--locks" in row["command"] and "--profile 500 " in row["command"]
+    (plain,) = records(aioscope(*NULL, "-o", "-").stdout)[0]["plan"]["rows"]
+    for option in ("watchdog", "tracepoints", "locks", "profile", "layers"):
+        assert option not in plain["command"]
+
+
 def test_ndjson_on_standard_output_is_nothing_else():
     for arguments in (["--format", "ndjson"], ["-o", "-"]):
         lines = records(aioscope(*NULL, *arguments).stdout)
@@ -422,13 +433,72 @@ def test_a_broken_driver_is_caught_and_the_others_are_measured(tmp_path, variant
 
 def test_a_driver_that_hangs_is_named_and_ends_the_run_without_a_final_file(tmp_path):
     path = tmp_path / "result.jsonl"
-    done = aioscope("run", "--driver", str(BROKEN), "--only", "hangs", *BRIEF, "--watchdog", "1s",
+    done = aioscope("run", "--driver", str(BROKEN), "--only", "@hangs/", *BRIEF, "--watchdog", "1s",
                     "-o", str(path), expect=5)
     assert "the driver hangs: broken@hangs/" in done.stderr
     partial = tmp_path / "result.jsonl.partial"
     assert list(tmp_path.iterdir()) == [partial]
     assert records(partial.read_text())[-1]["record"] == "failed"
     assert str(partial) in done.stderr
+
+
+@pytest.mark.parametrize("workload", ["shared", "per-thread"])
+@pytest.mark.parametrize("variant, where", [("hangs-in-open", "opening a context"),
+                                            ("hangs-in-close", "closing a context")])
+def test_a_context_that_hangs_outside_the_load_is_named(variant, where, workload):
+    done = aioscope("run", "--driver", str(BROKEN), "--only", f"@{variant}/", "--workload",
+                    workload, *BRIEF, "--watchdog", "1s", expect=5)
+    assert f"the driver hangs: broken@{variant}/{workload}/" in done.stderr
+    assert where in done.stderr
+
+
+def test_a_probe_that_hangs_is_named():
+    done = aioscope("run", "--driver", str(BROKEN), "--only", "@hangs-in-probe/", *BRIEF,
+                    "--watchdog", "1s", expect=5)
+    assert "the driver hangs: broken@hangs-in-probe does not return from probing" in done.stderr
+
+
+@pytest.mark.parametrize("workload", ["shared", "per-thread", "aggregate"])
+@pytest.mark.parametrize("length, message", [
+    (["--operations", "100"], "nothing is in flight, and nothing more came for 1.0 s"),
+    (["--duration", "50ms"], "no operation completed within "),
+])
+def test_a_driver_that_accepts_nothing_has_no_result(workload, length, message):
+    done = aioscope("run", "--driver", f"{BROKEN},null", "--only", "@accepts-none/|^null",
+                    "--workload", workload, "--repetitions", "1", *length, "--no-harness-price",
+                    "--watchdog", "1s", "-o", "-", expect=4)
+    (failed,) = only("failed", records(done.stdout))
+    assert failed["kind"] == "invalid" and message in failed["message"]
+    assert len(only("repetition", records(done.stdout))) == 1
+
+
+def test_an_open_loop_without_an_operation_in_its_window_says_so():
+    done = aioscope("run", "--driver", "null", "--rate", "0.001", "--warmup", "10ms",
+                    "--duration", "50ms", "--repetitions", "1", "--no-harness-price", "-o", "-")
+    (line,) = only("repetition", records(done.stdout))
+    assert line["measurement"]["operations"] == 0
+    assert line["measurement"]["cpu_user_ns_per_op"] is None
+    (warning,) = line["measurement"]["warnings"]
+    assert "raise --rate or --duration" in warning
+
+
+def test_an_overload_is_said_with_both_rates():
+    done = aioscope("run", "--driver", "null", "--rate", "1e9", "--warmup", "10ms",
+                    "--duration", "50ms", "--repetitions", "1", "--no-harness-price", "-o", "-")
+    (line,) = only("repetition", records(done.stdout))
+    (warning,) = line["measurement"]["warnings"]
+    assert "of the 1000000000 operations/s asked for were reached" in warning
+
+
+@pytest.mark.parametrize("variant, message", [
+    ("throws", "an exception of its own"), ("throws-number", "no std::exception")])
+@pytest.mark.parametrize("workload", ["shared", "per-thread"])
+def test_whatever_a_driver_throws_fails_its_row_alone(variant, message, workload):
+    done = aioscope("run", "--driver", f"{BROKEN},null", "--only", f"@{variant}/|^null",
+                    "--workload", workload, *BRIEF, "--no-harness-price", "-o", "-", expect=5)
+    (failed,) = only("failed", records(done.stdout))
+    assert failed["name"].startswith(f"broken@{variant}/") and message in failed["message"]
+    assert len(only("repetition", records(done.stdout))) == 2
 
 
 @pytest.mark.parametrize("make, message", [
@@ -466,7 +536,7 @@ def test_a_result_file_that_cannot_be_written(tmp_path):
             assert "No space left on device; free space" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_leaves_a_valid_file_marked_incomplete(tmp_path, number):
     path = tmp_path / "result.jsonl"
     process = subprocess.Popen(
@@ -484,6 +554,39 @@ def test_an_interrupt_leaves_a_valid_file_marked_incomplete(tmp_path, number):
     assert len(only("repetition", lines)) >= 3
     assert lines[-1]["record"] == "end" and lines[-1]["complete"] is False
     assert list(tmp_path.iterdir()) == [path]
+
+
+def wait_for(ready):
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_while_a_target_is_made_leaves_nothing(tmp_path, number):
+    process = subprocess.Popen(
+        [str(BIN), "run", "--driver", "sync", "--target", f"file:{tmp_path}/data", "--buffered",
+         "--create", "100G", *BRIEF], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    partial = tmp_path / "data.partial"
+    wait_for(lambda: partial.exists() and partial.stat().st_size > 0)
+    process.send_signal(number)
+    _, text = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"interrupted" in text
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_signal_that_is_ignored_stays_so(tmp_path):
+    path = tmp_path / "result.jsonl"
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'trap "" HUP; exec "$@"', "sh", str(BIN), "run", "--driver", "null",
+         "--repetitions", "4", "--duration", "100ms", "-o", str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for((tmp_path / "result.jsonl.partial").exists)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert records(path.read_text())[-1]["complete"] is True
 
 
 # Python commands

@@ -55,5 +55,21 @@ TEST(Layout, GroupedServesEveryContext) {
   }
 }
 
+// When all slots of a sleeping submitter have come back, and each collector holds fewer than it
+// wakes for, the submitter sleeps on.
+TEST(Layout, AllSlotsTogetherAreWorthWakingForWhateverCollectorHoldsThem) {
+  Row row = row_of(Workload::kShared, 1, 1, 1);
+  for (const FileKind kind : {FileKind::kNull, FileKind::kDevice}) {
+    row.target.kind = kind;
+    for (row.depth = 1; row.depth <= 64; ++row.depth) {
+      for (std::uint32_t collectors = 1; collectors <= 16; ++collectors) {
+        const std::size_t threshold = slots_worth_waking_for(row, collectors);
+        ASSERT_GE(threshold, 1u);
+        EXPECT_LT(collectors * (threshold - 1), row.depth) << collectors;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace aioscope

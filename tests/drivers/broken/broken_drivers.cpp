@@ -7,6 +7,7 @@
 #include <deque>
 #include <iterator>
 #include <mutex>
+#include <stdexcept>
 #include <vector>
 
 #include "drivers/driver.h"
@@ -15,7 +16,24 @@ namespace {
 
 using namespace aioscope;
 
-enum class Fault { kLoses, kDoubles, kHangs, kShort, kFails, kCorrupts, kWrongTag };
+enum class Fault {
+  kLoses,
+  kDoubles,
+  kHangs,
+  kHangsInOpen,
+  kHangsInClose,
+  kAcceptsNone,
+  kThrows,
+  kThrowsNumber,
+  kShort,
+  kFails,
+  kCorrupts,
+  kWrongTag,
+};
+
+[[noreturn]] void hang() {
+  while (true) pause();
+}
 
 // Counted from 1 in each context: neither among the first batches nor beyond the shortest run.
 constexpr std::uint64_t kFaultyRequest = 1000;
@@ -25,10 +43,17 @@ constexpr std::uint64_t kFaultyRequest = 1000;
 class BrokenContext final : public Context {
  public:
   BrokenContext(Fault fault, const ContextOptions& options) : fault_(fault), depth_(options.depth) {
+    if (fault == Fault::kHangsInOpen) hang();
+    if (fault == Fault::kThrows) throw std::logic_error("an exception of its own");
+    if (fault == Fault::kThrowsNumber) throw 7;
     for (const File& file : options.files) fds_.push_back(file.fd);
+  }
+  ~BrokenContext() override {
+    if (fault_ == Fault::kHangsInClose) hang();
   }
 
   SubmitResult submit(std::span<const Request> requests) override {
+    if (fault_ == Fault::kAcceptsNone) return {};
     const std::lock_guard lock(mutex_);
     SubmitResult result;
     for (const Request& request : requests) {
@@ -121,6 +146,8 @@ Availability probe_unusable() {
   return {.usable = false, .reason = "it is never usable", .cure = "use another"};
 }
 
+Availability probe_without_end() { hang(); }
+
 constexpr Capabilities kCapabilities{.opcodes = kAllOpcodes, .completes_inline = true};
 
 template <Fault kFault>
@@ -136,6 +163,11 @@ constexpr Driver kDrivers[] = {
     row<Fault::kLoses>("broken@loses", "loses its 1000th completion"),
     row<Fault::kDoubles>("broken@doubles", "returns its 1000th completion twice"),
     row<Fault::kHangs>("broken@hangs", "stops completing with its 1000th request"),
+    row<Fault::kHangsInOpen>("broken@hangs-in-open", "never opens a context"),
+    row<Fault::kHangsInClose>("broken@hangs-in-close", "never closes a context"),
+    row<Fault::kAcceptsNone>("broken@accepts-none", "is always full"),
+    row<Fault::kThrows>("broken@throws", "throws an exception of its own in open"),
+    row<Fault::kThrowsNumber>("broken@throws-number", "throws in open what is no exception"),
     row<Fault::kShort>("broken@short", "returns a wrong result for its 1000th request"),
     row<Fault::kFails>("broken@fails", "fails its 1000th request with EIO"),
     row<Fault::kCorrupts>("broken@corrupts", "reads wrong data from its 1000th request on"),
@@ -144,6 +176,11 @@ constexpr Driver kDrivers[] = {
      .summary = "cannot run anywhere",
      .capabilities = kCapabilities,
      .probe = probe_unusable,
+     .open = open<Fault::kFails>},
+    {.name = "broken@hangs-in-probe",
+     .summary = "never says whether it can run",
+     .capabilities = kCapabilities,
+     .probe = probe_without_end,
      .open = open<Fault::kFails>},
 };
 
