@@ -145,7 +145,7 @@ TEST(Runner, LooksBeforeTheFirstOfANumberOfOperations) {
   const std::atomic<bool> stop{false};
   const Measurement m = run_repetition(
       driver, null_row(Workload::kPerThread, 4), settings, stop, [](std::int64_t, std::uint64_t) {},
-      [] { FAIL() << "hang"; });
+      [](std::string_view) { FAIL() << "hang"; });
   ASSERT_TRUE(m.futex_waits);
   if (!m.futex_waits->traced()) GTEST_SKIP() << m.futex_waits->reason;
   std::uint64_t seen = 0;
