@@ -46,7 +46,8 @@ FileAccess access_of(int fd) {
 
 constinit const FileOperations FileWorkers::kOperations{queue_request, queue_request};
 
-FileWorkers::FileWorkers(unsigned threads) {
+// If starting one fails, the destructor of what the other constructor has made ends the rest.
+FileWorkers::FileWorkers(unsigned threads) : FileWorkers() {
   for (unsigned i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
 }
 

@@ -38,6 +38,7 @@ class FileWorkers {
   std::uint32_t install(FileTable& table, int fd);
 
  private:
+  FileWorkers() = default;
   struct OpenFile;
   static std::int64_t queue_request(Kiocb* req);
   static void issue(File* file, ListNode& requests);

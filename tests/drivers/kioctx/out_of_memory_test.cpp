@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <new>
 #include <thread>
 #include <vector>
 
 #include "drivers/kioctx/delayed_work.h"
+#include "drivers/kioctx/file_workers.h"
 #include "drivers/kioctx/kiocb.h"
 #include "drivers/kioctx/percpu_ref.h"
 #include "tests/drivers/kioctx/failing_memory.h"
@@ -86,6 +88,11 @@ TEST(PercpuRef, GoesOnWithoutMemoryForCounters) {
   for (int i = 0; i < kGetsUntilCounters; ++i) EXPECT_FALSE(ref.put());
   EXPECT_TRUE(ref.kill());
   EXPECT_TRUE(ref.put());
+}
+
+TEST(FileWorkers, OnesThatWereStartedEndWithoutTheRest) {
+  const FailingMemory memory(4);  // for two of them
+  EXPECT_THROW(FileWorkers(8), std::bad_alloc);
 }
 
 TEST(DelayedWork, IsNotQueuedWithoutAThread) {
