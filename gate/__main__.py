@@ -76,11 +76,15 @@ def _gate(options, progress):
 
 def _check_outputs(options):
     """Raises OSError for what could not be written when everything is measured."""
+    from .calibration import default_path
+    found = list(options.files)
     if options.keep:
-        pathlib.Path(options.keep).mkdir(parents=True, exist_ok=True)
-    kept = [os.path.join(options.keep, name) for name in ("base.jsonl", "new.jsonl")
-            if options.keep]
-    for path in [*options.files, *kept]:
+        found += [os.path.join(options.keep, f"{side}.jsonl") for side in ("base", "new")]
+    if options.calibrate:
+        found += filter(None, [options.calibration or default_path()])
+    for path in found:
+        if path not in options.files:
+            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         output.check(path)
 
 

@@ -124,7 +124,8 @@ def _how(parser):
 
 def _where(parser):
     group = parser.add_argument_group("what is written")
-    group.add_argument("-o", "--output", metavar="GATE.json", help="every verdict with its numbers; a file that is - goes to standard "
+    group.add_argument("-o", "--output", metavar="GATE.json",
+                       help="every verdict with its numbers; a file that is - goes to standard "
                             "output instead of the table")
     group.add_argument("--junit", metavar="FILE.xml")
     group.add_argument("--markdown", metavar="FILE.md", help="fits a comment of a pull request")
