@@ -69,8 +69,8 @@ def _gate(options, progress):
             _print(show.to_text(outcome, use_color("auto", sys.stdout)))
     finally:  # also when the terminal is gone
         write.write_all(outcome, options.command)
-    if options.keep and outcome.measured and not arms.offline:
-        keep(outcome.measured, arms, options.keep)
+        if options.keep and outcome.measured and not arms.offline:
+            keep(outcome.measured, arms, options.keep)
     return outcome.exit_code
 
 
