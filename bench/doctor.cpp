@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -127,7 +126,7 @@ Finding perf_event_paranoid(const Machine& machine) {
   }
   const int level = *machine.perf_event_paranoid;
   const std::string value = std::to_string(level);
-  const std::string cure = "sudo sysctl kernel.perf_event_paranoid=-1";
+  const std::string cure = as_root("sysctl kernel.perf_event_paranoid=-1", machine.user_namespace);
   if (machine.perf_capable) {
     return {kId, kOk, value, "does not bind this user, who has CAP_PERFMON", ""};
   }
@@ -139,8 +138,11 @@ Finding perf_event_paranoid(const Machine& machine) {
             cure};
   }
   if (level >= 0) {
-    return {kId, kNote, value,
-            "no raw tracepoints for this user: system calls are counted by the drivers", cure};
+    return {
+        kId, kNote, value,
+        "tracepoints may be counted but not recorded by this user: --locks sees no waits for the "
+        "kernel's locks",
+        cure};
   }
   return {kId, kOk, value, "counters, profiles and tracepoints are allowed", ""};
 }
@@ -149,12 +151,13 @@ Finding kptr_restrict(const Machine& machine) {
   if (!machine.kptr_restrict) return {"kptr_restrict", kNote, "unknown", "/proc says nothing", ""};
   const int level = *machine.kptr_restrict;
   const std::string value = std::to_string(level);
-  if (level == 0 || (level == 1 && machine.root)) {
+  if (machine.kernel_names) {
     return {"kptr_restrict", kOk, value, "kernel functions have names in profiles", ""};
   }
+  // With 0 they are still hidden from those whom perf_event_paranoid denies the kernel.
   return {"kptr_restrict", kNote, value,
           "kernel addresses are hidden: the kernel's part of a profile has no names",
-          "sudo sysctl kernel.kptr_restrict=0"};
+          as_root(kShowKernelNames, machine.user_namespace)};
 }
 
 Finding pmu(const Machine& machine) {
@@ -166,7 +169,7 @@ Finding pmu(const Machine& machine) {
       fmt::format("none (perf_event_open: {})", std::strerror(machine.cycles_errno));
   if (machine.cycles_errno == EACCES || machine.cycles_errno == EPERM) {
     return {"pmu", kProblem, value, "this user may not count cycles or cache misses",
-            "sudo sysctl kernel.perf_event_paranoid=-1"};
+            as_root("sysctl kernel.perf_event_paranoid=-1", machine.user_namespace)};
   }
   return {"pmu", kNote, value,
           "no hardware counters here: cycles and cache misses are null in results; software events "
@@ -246,8 +249,7 @@ Finding tracefs(const Machine& machine) {
   if (!machine.tracefs_readable) {
     return {"tracefs", kNote, machine.tracefs,
             "is not readable for this user: system calls are counted by the drivers",
-            fmt::format("sudo mount -o remount,mode=755,gid={} {}, or run as root", getegid(),
-                        machine.tracefs)};
+            tracefs_cure(machine.tracefs, machine.user_namespace)};
   }
   return {"tracefs", kOk, machine.tracefs, "tracepoints can be counted", ""};
 }

@@ -9,7 +9,7 @@ namespace aioscope {
 namespace {
 
 constexpr std::size_t kMostSites = 12;  // of the kernel, and of futexes
-constexpr const char* kLine = "  {:<34} {:<6} {:<12} {:>9} {:>12} {:>11} {:>9} {:>9} {:>9}\n";
+constexpr const char* kLine = "  {:<34} {:<7} {:<12} {:>9} {:>12} {:>11} {:>9} {:>9} {:>9}\n";
 
 std::string time_text(const std::optional<double>& ns) {
   return ns ? fmt::format("{:.0f}", *ns) : "-";
@@ -32,7 +32,8 @@ std::string traced_lines(const LockWaits& waits, const char* where) {
   std::string text;
   const std::size_t shown = std::min(waits.sites.size(), kMostSites);
   for (const WaitSite& site : std::span(waits.sites).first(shown)) {
-    text += fmt::format(kLine, site.site, where, site.kind, "-",
+    const char* whose = site.layer == "harness" ? "harness" : where;
+    text += fmt::format(kLine, site.site, whose, site.kind, "-",
                         per_op_text(site.contended, waits.operations, "{:.5f}"),
                         per_op_text(site.wait_ns, waits.operations, "{:.2f}"),
                         time_text(site.wait_ns_p50), time_text(site.wait_ns_p99),

@@ -8,7 +8,7 @@
 namespace aioscope {
 
 // The head of the table, and the sites of one row, the longest waits per operation first within
-// user and kernel.
+// user and kernel. Futexes that the harness sleeps on are marked as its own.
 std::string lock_sites_head();
 std::string lock_sites_text(const RowSummary& row);
 

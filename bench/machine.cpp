@@ -136,6 +136,7 @@ Machine read_machine(const fs::path& root, const std::vector<int>& allowed_cpus,
   machine.turbo = read_turbo(cpus);
   machine.perf_event_paranoid = read_number<int>(sysctl / "kernel/perf_event_paranoid");
   machine.kptr_restrict = read_number<int>(sysctl / "kernel/kptr_restrict");
+  machine.kernel_names = kernel_has_names(root);
   machine.io_uring_disabled = read_number<int>(sysctl / "kernel/io_uring_disabled");
   machine.aio_nr = read_number<std::uint64_t>(sysctl / "fs/aio-nr");
   machine.aio_max_nr = read_number<std::uint64_t>(sysctl / "fs/aio-max-nr");
@@ -153,12 +154,14 @@ Machine read_machine(const fs::path& root, const std::vector<int>& allowed_cpus,
 }
 
 void add_process_facts(Machine& machine) {
-  machine.root = geteuid() == 0;
+  const PerfRights rights = perf_rights();
+  machine.user_namespace = rights.user_namespace;
+  machine.perf_capable = rights.capable;
+  machine.root = geteuid() == 0 && !rights.user_namespace;
   rlimit limit{};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
     machine.memlock_bytes = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : limit.rlim_cur;
   }
-  machine.perf_capable = perf_rights().capable;
   machine.instruments = probe_instruments();
   machine.pmus = present_pmus();
   machine.cycles_errno = errno_of_cycle_counter();

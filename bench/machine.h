@@ -22,6 +22,7 @@ struct Machine {
   std::optional<bool> turbo;
   std::optional<int> perf_event_paranoid;
   std::optional<int> kptr_restrict;
+  bool kernel_names = false;  // /proc/kallsyms shows addresses to this user
   std::optional<int> io_uring_disabled;
   std::optional<std::uint64_t> aio_nr, aio_max_nr;
   std::string tracefs;  // where it is mounted; "": nowhere
@@ -31,7 +32,8 @@ struct Machine {
   std::optional<double> load;         // average of the last minute
 
   // Of this process rather than of files:
-  bool root = false;
+  bool root = false;                           // not that of a user namespace
+  bool user_namespace = false;                 // whose root has no power over the kernel
   bool perf_capable = false;                   // perf_event_paranoid does not bind it
   std::vector<InstrumentProbe> instruments;    // what works of them
   std::optional<std::uint64_t> memlock_bytes;  // UINT64_MAX: no limit

@@ -103,6 +103,12 @@ void Observation::take(Measurement& result) {
 void Observation::take_profile(Measurement& result) {
   result.profile = settings_.attribution->profile_of(*sampler_);
   result.off_cpu = off_cpu_->measurement(*settings_.attribution);
+  if (const std::uint64_t throttled = sampler_->throttled(); throttled > 0) {
+    result.warnings.push_back(
+        fmt::format("profile: samples throttled {} times, when the kernel found that they took too "
+                    "long: ask for fewer, --profile=HZ",
+                    throttled));
+  }
   sampler_.reset();
   off_cpu_.reset();
   for (const std::string& reason : {result.profile->reason, result.profile->symbols_reason}) {
@@ -114,7 +120,7 @@ void Observation::take_lock_waits(Measurement& result) {
   const WaitSiteNamer name = [&](std::span<const std::uint64_t> stack) {
     const Attribution::NamedStack named = settings_.attribution->name(stack);
     return NamedSite{settings_.attribution->wait_site(named),
-                     std::string(kLayerNames[named.layer])};
+                     std::string(kLayerNames[settings_.attribution->wait_layer(named)])};
   };
   LockWaits locks = locks_->kernel_locks(name, result.operations);
   LockWaits futexes = locks_->futex_waits(name, result.operations);

@@ -28,9 +28,9 @@ std::string csv_number(double value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "";
 }
 
-std::string label_of(const Row& row) {
-  return fmt::format("driver={} workload={} target={}", row.driver, workload_name(row.workload),
-                     row.target.label());
+std::string label_of(const Row& row, bool oversubscribed) {
+  return fmt::format("driver={} workload={} target={}{}", row.driver, workload_name(row.workload),
+                     row.target.label(), oversubscribed ? " oversubscribed=yes" : "");
 }
 
 Json gbench_context(const Json& host, const std::string& executable) {
@@ -55,7 +55,7 @@ Json gbench_context(const Json& host, const std::string& executable) {
 }
 
 Json gbench_entry(const std::string& name, std::size_t family, std::size_t repetitions,
-                  std::uint32_t repetition, const Row& row) {
+                  std::uint32_t repetition, const Row& row, bool oversubscribed) {
   return {{"name", name},
           {"family_index", family},
           {"per_family_instance_index", 0},
@@ -64,7 +64,7 @@ Json gbench_entry(const std::string& name, std::size_t family, std::size_t repet
           {"repetitions", repetitions},
           {"repetition_index", repetition},
           {"threads", row.threads()},
-          {"label", label_of(row)}};
+          {"label", label_of(row, oversubscribed)}};
 }
 
 void add_counters(Json& entry, const CountsPerOperation& counts) {
@@ -171,7 +171,7 @@ std::string gbench_text(const Summary& summary, const Json& host, const std::str
     if (summary.described()[i].price_only) continue;
     const std::string name = row.name();
     if (!figures.skip_reason.empty()) {
-      Json entry = gbench_entry(name, i, 1, 0, row);
+      Json entry = gbench_entry(name, i, 1, 0, row, figures.oversubscribed);
       entry.update(Json::object({{"error_occurred", true},
                                  {"error_message", figures.skip_reason},
                                  {"iterations", 0},
@@ -183,7 +183,8 @@ std::string gbench_text(const Summary& summary, const Json& host, const std::str
     const auto add = [&](const std::string& entry_name, const RepetitionFigures& f, double time_ns,
                          double cpu_ns) -> Json* {
       if (!std::isfinite(time_ns) || !std::isfinite(cpu_ns)) return nullptr;
-      Json entry = gbench_entry(entry_name, i, figures.repetitions.size(), f.repetition, row);
+      Json entry = gbench_entry(entry_name, i, figures.repetitions.size(), f.repetition, row,
+                                figures.oversubscribed);
       entry.update(Json::object({{"iterations", f.operations},
                                  {"real_time", time_ns},
                                  {"cpu_time", cpu_ns},

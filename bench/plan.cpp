@@ -19,9 +19,15 @@ constexpr std::string_view kPriceDriver = "null";
 constexpr std::int64_t kSetupNs = 45'000'000;  // opening, counting system calls, draining: a rule
 constexpr std::int64_t kShortestWindowNs = 50'000'000;
 
+// A row's name is a line of tables and of other tools' files.
 Target target_of(const std::string& text, const RunOptions& run) {
-  if (text == "file") return Target{.kind = FileKind::kFile, .path = run.file};
-  return *parse_target(text);
+  const Target target =
+      text == "file" ? Target{.kind = FileKind::kFile, .path = run.file} : *parse_target(text);
+  if (std::ranges::any_of(target.path, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
+    throw UsageError(
+        "a target's name has a control character, such as a new line; rename the file");
+  }
+  return target;
 }
 
 // The product of the lists, in the order a table should show.

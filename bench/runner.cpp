@@ -280,6 +280,8 @@ class Repetition {
     std::vector<std::optional<std::uint64_t>> migrations;
     for (const pid_t tid : crew_->tids()) migrations.push_back(migrations_of(tid));
     observation_.emplace(settings_, rig_->layout, crew_->tids());
+    // Before the load of a number of operations, so that none of them is missed.
+    observation_->start();
     result_.start_realtime_ns = clock_ns(CLOCK_REALTIME);
     const std::uint64_t begin_own = harness_calls();
     const DriverCounts begin_service = service_counts();
@@ -287,7 +289,6 @@ class Repetition {
     const std::uint64_t begin_operations = watchdog_.finished_operations();
     const std::int64_t begin_ns = monotonic_ns();
     crew_->release(Phase::kMeasured);
-    observation_->start();
     const std::int64_t slice_ns =
         settings_.window_ns >= 5 * kSliceNs ? kSliceNs : settings_.window_ns / 5;
     SliceRecorder slices(std::uint64_t(std::max<std::int64_t>(slice_ns, 1'000'000)));
@@ -454,7 +455,9 @@ class Repetition {
                                       result_.submitted, result_.completed));
     }
     if (row_.verify && row_.target.kind == FileKind::kFile) {
-      for (const auto& lane : rig_->lanes) lane->verify_written(rig_->file_of(lane->index()));
+      for (const auto& lane : rig_->lanes) {
+        result_.verified_blocks += lane->verify_written(rig_->file_of(lane->index()));
+      }
     }
     if (settings_.injection.any()) {
       result_.warnings.emplace_back("made slower on purpose, by --inject: no result of the driver");

@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "bench/measure/profile/attribution.h"
 #include "bench/options.h"
+#include "bench/text_file.h"
 
 namespace aioscope {
 namespace {
@@ -172,13 +171,14 @@ void require_counters(const Plan& plan, const RunOptions& run) {
 LayerRules layer_rules(const RunOptions& run) {
   LayerRules rules = LayerRules::builtin();
   if (run.layers.empty()) return rules;
-  std::ifstream file(run.layers);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw UsageError(fmt::format("--layers: {} cannot be read; check the path", run.layers));
+  const auto text = read_text_file(run.layers);
+  if (!text) {
+    throw UsageError(
+        fmt::format("--layers: {} cannot be read, or is no regular file with rules; check the path",
+                    run.layers));
   }
   try {
-    rules.prepend(LayerRules::parse(text.str(), run.layers));
+    rules.prepend(LayerRules::parse(*text, run.layers));
   } catch (const LayerRulesError& error) {
     throw UsageError(fmt::format("--layers: {}", error.what()));
   }

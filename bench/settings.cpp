@@ -71,7 +71,7 @@ Pinning pinning_of(const std::string& text) {
 
 std::uint32_t profile_hz_of(const std::string& text) {
   if (text == "true" || text.empty()) return kProfileHz;
-  if (text == "false" || text == "0") return 0;
+  if (text == "false") return 0;
   return std::uint32_t(parse_number(text, kProfileRates));
 }
 

@@ -4,10 +4,9 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "bench/suggest.h"
+#include "bench/text_file.h"
 
 namespace aioscope {
 namespace {
@@ -127,12 +126,13 @@ Suite load_suite(const std::string& name_or_path) {
     throw UsageError(
         fmt::format("unknown suite '{}'{}", name_or_path, suggestion(name_or_path, names)));
   }
-  std::ifstream file(name_or_path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    throw UsageError(fmt::format("{}: cannot be read as a suite; check the path", name_or_path));
+  const auto text = read_text_file(name_or_path);
+  if (!text) {
+    throw UsageError(
+        fmt::format("{}: cannot be read as a suite, or is no regular file with one; check the path",
+                    name_or_path));
   }
-  return parse_suite(text.str(), name_or_path);
+  return parse_suite(*text, name_or_path);
 }
 
 RunRequest resolve(std::span<const Assignment> command_line) {

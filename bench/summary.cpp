@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "bench/build_info.h"
+#include "bench/plan.h"
 
 namespace aioscope {
 namespace {
@@ -158,6 +159,8 @@ void summarise(RowSummary& row) {
   row.lock_wait_share = median_of(repetitions, [](const Figures& f) { return f.lock_wait_share; });
   row.harness_samples_share =
       median_of(repetitions, [](const Figures& f) { return f.harness_samples_share; });
+  row.instrument_share =
+      median_of(repetitions, [](const Figures& f) { return f.instrument_share; });
   summarise_system_calls(row);
   summarise_counters(row);
   summarise_split(row);
@@ -263,7 +266,8 @@ void Summary::add(std::size_t row, std::uint32_t repetition, const Measurement& 
                               !(m.kernel_locks && m.kernel_locks->traced()),
        .aio_share = share_of(m.profile, kAioLayers),
        .lock_wait_share = share_of(m.profile, kLockWaitLayers),
-       .harness_samples_share = share_of(m.profile, kHarnessLayers)});
+       .harness_samples_share = share_of(m.profile, kHarnessLayers),
+       .instrument_share = share_of(m.profile, kInstrumentLayers)});
   summary.latency.merge(m.latency);
   summary.oversubscribed = m.oversubscribed;
   summary.setup = m.setup;
@@ -300,7 +304,7 @@ std::vector<RowSummary> Summary::rows() const {
     summary.harness_share = price ? summaries[*price].cpu_ns_per_op / summary.cpu_ns_per_op : kNaN;
     Row single = rows_[i].row;
     single.submitters = 1;
-    summary.scaling = ratio_to(single, i, summaries);
+    summary.scaling = ratio_to(normalised(single), i, summaries);
     Row base = rows_[i].row;
     base.driver = baseline_;
     summary.vs_baseline = ratio_to(base, i, summaries);

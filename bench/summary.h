@@ -39,6 +39,7 @@ struct RepetitionFigures {
   double aio_share = 0;  // in kAioLayers
   double lock_wait_share = 0;
   double harness_samples_share = 0;
+  double instrument_share = 0;
 };
 
 // Of an operation; NaN where it was not traced.
@@ -98,6 +99,7 @@ struct RowSummary {
   double aio_share = 0;              // medians, of the samples of the profile
   double lock_wait_share = 0;
   double harness_samples_share = 0;
+  double instrument_share = 0;
 
   bool oversubscribed = false;
   bool unsteady = false;  // in at least half of the repetitions

@@ -198,6 +198,8 @@ class Table {
         [&](std::size_t i) { return share_text(summaries_[i].lock_wait_share); });
     add("harness", "%", false,
         [&](std::size_t i) { return share_text(summaries_[i].harness_samples_share); });
+    add("instrument", "%", false,
+        [&](std::size_t i) { return share_text(summaries_[i].instrument_share); });
   }
 
   void make_columns() {
@@ -399,8 +401,8 @@ class Table {
     }
     if (any([&](std::size_t i) { return summaries_[i].profiled; })) {
       text +=
-          "aio, lock wait, harness %: of the sampled CPU time of all threads; lock wait is part "
-          "of aio\n";
+          "aio, lock wait, harness, instrument %: of the sampled CPU time of all threads; lock "
+          "wait is part of aio, instrument is the kernel's work of looking\n";
       if (any([&](std::size_t i) {
             return summaries_[i].profiled && summaries_[i].oversubscribed;
           })) {

@@ -73,6 +73,12 @@ class Arms:
         return f"{base}/{key}" if base == new else f"{new} against {base}/{key}"
 
 
+    def calibrated_as(self, key):
+        """Names of the rows whose noise floors, both of them, a row of both arms has."""
+        return tuple(dict.fromkeys(f"{_driver_name(arm.driver)}/{key}" if arm.driver else key
+                                   for arm in self))
+
+
 def _digest(path):
     """SHA-256 of a file. Raises ProgramFailed."""
     try:

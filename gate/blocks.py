@@ -21,9 +21,15 @@ class Taken:
     run: object
     records: list
 
+    def items(self, arm):
+        """(key, validate.Row, validate.Repetition) of what was measured."""
+        for item in self.run.repetitions:
+            row = self.run.rows[item.row]
+            if not row.price_only:
+                yield arm.key(row.name), row, item
+
     def by_name(self, arm):
-        return {arm.key(self.run.rows[item.row].name): item for item in self.run.repetitions
-                if not self.run.rows[item.row].price_only}
+        return {key: item for key, _, item in self.items(arm)}
 
 
 @dataclass
@@ -36,13 +42,18 @@ class Block:
 
 @dataclass
 class Measured:
-    """Blocks in the order they ran."""
+    """Blocks in the order they ran, or result files."""
 
     blocks: list = field(default_factory=list)
     disturbed: int = 0  # blocks that were measured again
+    files: dict = field(default_factory=dict)  # side -> [Taken], in the order they were named
 
     def of_phase(self, *phases):
         return [block for block in self.blocks if block.phase in phases]
+
+    def runs(self, side):
+        """[Taken] of an arm."""
+        return self.files.get(side) or [block.taken[side] for block in self.blocks]
 
 
 def read_result(path):
@@ -61,7 +72,7 @@ class Turns:
     """Runs blocks. Not for use by several threads."""
 
     def __init__(self, options, arms, plan, directory, progress, check_first):
-        """`check_first` is called with the validate.Run of the base's first block."""
+        """`check_first` is called with [validate.Run] of the first block, the base's first."""
         self._options = options
         self._arms = arms
         self._plan = plan
@@ -93,9 +104,9 @@ class Turns:
     def _check_first(self, block):
         if self._fingerprint is None:
             runs = [block.taken[side].run for side in ("base", "new")]
-            self.notes += validity.check_alike(*runs, self._options.force)
+            self.notes += validity.check_alike(runs, self._options.force)
             self._fingerprint = validity.fingerprint(runs[0])
-            self._check(runs[0])
+            self._check(runs)
         for side, taken in block.taken.items():
             if validity.fingerprint(taken.run) != self._fingerprint and not self._options.force:
                 raise Invalid(f"{side}: the host changed while it was measured: its fingerprint "
@@ -153,12 +164,11 @@ class Turns:
         return done
 
 
-def paired_files(arms, force):
-    """Measured of result files: repetitions of each side in their order make the blocks. Raises
-    GateError, OSError."""
-    sides = {}
+def read_files(arms, force):
+    """Measured of result files, without blocks. Raises GateError, OSError."""
+    files = {}
     for arm in arms:
-        taken = []
+        files[arm.side] = []
         for path in arm.files:
             try:
                 one = read_result(path)
@@ -166,16 +176,5 @@ def paired_files(arms, force):
                 validity.check_build(one.run, force)
             except GateError as error:
                 raise type(error)(f"{path}: {error}") from None
-            numbers = sorted({item.repetition for item in one.run.repetitions})
-            taken += [Taken(_only(one.run, number), one.records) for number in numbers]
-        sides[arm.side] = taken
-    blocks = [Block(number, "base new", dict(zip(sides, pair)), "first")
-              for number, pair in enumerate(zip(*sides.values()))]
-    return Measured(blocks)
-
-
-def _only(run, repetition):
-    """A Run with one of its repetitions."""
-    from dataclasses import replace
-    return replace(run, repetitions=[item for item in run.repetitions
-                                     if item.repetition == repetition])
+            files[arm.side].append(one)
+    return Measured(files=files)

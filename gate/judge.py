@@ -1,15 +1,18 @@
-"""From the values of the blocks to a verdict for each row and metric.
+"""From the values of the blocks, or of result files, to a verdict for each row and metric.
 
-Tier 1, exact: a count that stays the same from block to block in each arm is compared without an
-interval. Tier 2: everything else, by the median of paired log ratios (reports/statistics)."""
+Tier 1, exact: a count that stays the same in each arm is compared without an interval. Tier 2:
+everything else, blocks by the median of paired log ratios, files by the shift between two samples
+(reports/statistics)."""
 
 import math
 from dataclasses import dataclass, field
 from statistics import median
 
-from reports.compare.effects import EXACT_MARGIN, EXACT_SPREAD
+from reports.compare.effects import EXACT_SPREAD, LEAST_EXACT
 from reports.statistics.decide import (EQUIVALENT, IMPROVED, INCONCLUSIVE, REGRESSED, decide)
 from reports.statistics.median import log_ratios
+from reports.statistics.paired import Paired
+from reports.statistics.unpaired import Unpaired
 
 from .policy import FLOOR_PER_OP, IMPLAUSIBLE, RARE_PER_OP, Policy
 
@@ -27,8 +30,10 @@ class Compared:
     name: str
     policy: Policy
     values: list = field(default_factory=list)  # (block, base, new), complete ones
+    unpaired: object = None  # instead, of files: (values of the base, of the new one)
+    calibrated_as: tuple = ()  # rows whose noise floors hold for it
     lacking: int = 0  # blocks in which a side has no value
-    one_sided: bool = False  # in one of them the other side has one
+    one_sided: bool = False  # in some of them, the other side has
     tier: int = STATISTICAL
     verdict: str = INCONCLUSIVE
     reason: str = ""
@@ -48,15 +53,22 @@ class Compared:
 
     @property
     def margin(self):
-        return self.policy.margin if self.tier == STATISTICAL else EXACT_MARGIN
+        return self.policy.margin if self.tier == STATISTICAL else self.policy.exact_margin
+
+    @property
+    def sides(self):
+        """(values of the base, values of the new arm)"""
+        if self.unpaired is not None:
+            return self.unpaired
+        return [base for _, base, _ in self.values], [new for _, _, new in self.values]
 
     @property
     def base(self):
-        return median(base for _, base, _ in self.values) if self.values else None
+        return median(self.sides[0]) if self.sides[0] else None
 
     @property
     def new(self):
-        return median(new for _, _, new in self.values) if self.values else None
+        return median(self.sides[1]) if self.sides[1] else None
 
     @property
     def floor(self):
@@ -78,11 +90,18 @@ def _says_something(policy, row):
     return policy.key != "fairness" or row.config["submitters"] > 1
 
 
-def _why_not(policy, items):
-    """Why neither side has a value; empty where the metric does not apply."""
+def _why_not(policy, items, where=""):
+    """Why these have no value; empty where the metric does not apply."""
     if policy.key in ("p50", "p99") and any(item.measurement["latency"]["count"] for item in items):
-        return "too few samples beyond it: raise --duration (behind --)"
+        return f"too few samples beyond it{where}: raise --duration (behind --)"
     return ""
+
+
+def _one_sided(policy, items, in_base):
+    """Why a value is missing in one arm: `items` are those that lack it."""
+    where = " in the base" if in_base else " in the new arm"
+    return _why_not(policy, items, where) or (
+        "only the new arm has it" if in_base else "the new arm has it no more")
 
 
 def collect(blocks, arms, policies):
@@ -100,23 +119,54 @@ def collect(blocks, arms, policies):
                 why = _why_not(policy, items) if base is None and new is None else ""
                 if base is None and new is None and not why:
                     continue
-                one = found.setdefault((key, policy.key), Compared(arms.row_name(key), policy))
+                one = found.setdefault((key, policy.key), Compared(
+                    arms.row_name(key), policy, calibrated_as=arms.calibrated_as(key)))
                 if base is None or new is None:
                     one.lacking += 1
-                    one.one_sided = one.one_sided or not why
-                    one.reason = why or ("only the new arm has it" if base is None
-                                         else "the new arm has it no more")
+                    one.one_sided |= not why
+                    one.reason = why or _one_sided(policy, [items[base is not None]], base is None)
                 else:
                     one.values.append((block.number, base, new))
     return found
 
 
+def collect_files(measured, arms, policies):
+    """The same of result files, with all repetitions of all files of a side as one sample."""
+    sides = []
+    for arm in arms:
+        items, rows = {}, {}
+        for taken in measured.runs(arm.side):
+            for key, row, item in taken.items(arm):
+                items.setdefault(key, []).append(item)
+                rows[key] = row
+        sides.append(items)
+    found = {}
+    for key in [key for key in sides[0] if key in sides[1]]:
+        for policy in policies:
+            if not _says_something(policy, rows[key]):
+                continue
+            given = [[(item, policy.metric.of(item)) for item in side[key]] for side in sides]
+            values = tuple([value for _, value in one if value is not None] for one in given)
+            without = [[item for item, value in one if value is None] for one in given]
+            one = Compared(arms.row_name(key), policy, unpaired=values,
+                           lacking=sum(map(len, without)), one_sided=any(map(len, without)))
+            if not any(values):
+                one.reason = _why_not(policy, without[0])
+                if not one.reason:
+                    continue
+            elif one.one_sided:
+                in_base = bool(without[0])
+                one.reason = _one_sided(policy, without[0] or without[1], in_base)
+            found[key, policy.key] = one
+    return found
+
+
 def _is_exact(one):
-    if not one.policy.counted or not one.values:
-        return False
-    sides = [[value[side] for value in one.values] for side in (1, 2)]
-    return all(max(side) - min(side) <= max(EXACT_SPREAD * abs(median(side)), RARE_PER_OP / 2)
-               for side in sides)
+    """Fewer values do not show that a count does not vary."""
+    return one.policy.counted and all(
+        len(side) >= LEAST_EXACT
+        and max(side) - min(side) <= max(EXACT_SPREAD * abs(median(side)), RARE_PER_OP / 2)
+        for side in one.sides)
 
 
 def judge_exact(one):
@@ -126,8 +176,8 @@ def judge_exact(one):
     # A ratio of two counts that are next to none says nothing.
     one.ratio = one.new / one.base if one.base > 0 and one.new > 0 and max(
         one.base, one.new) > RARE_PER_OP else None
-    one.least_detectable = max(EXACT_MARGIN, RARE_PER_OP / one.base) if one.base > 0 else None
-    if abs(change) <= max(EXACT_MARGIN * abs(one.base), RARE_PER_OP):
+    one.least_detectable = max(one.margin, RARE_PER_OP / one.base) if one.base > 0 else None
+    if abs(change) <= max(one.margin * abs(one.base), RARE_PER_OP):
         one.verdict = EQUIVALENT
         return
     one.verdict = IMPROVED if (change > 0) == one.metric.more_is_better else REGRESSED
@@ -135,10 +185,15 @@ def judge_exact(one):
                   f"{one.metric.to_text(one.new)}")
 
 
-def _log_ratios(one):
-    base = [value[1] + one.floor for value in one.values]
-    new = [value[2] + one.floor for value in one.values]
-    return log_ratios(base, new, one.metric.more_is_better)
+def _sample(one, confirmation):
+    """Logarithms, + being worse. Raises ValueError for what has none."""
+    base, new = ([value + one.floor for value in side] for side in one.sides)
+    if one.unpaired is None:
+        return Paired(log_ratios(base, new, one.metric.more_is_better), confirmation)
+    if min(*base, *new) <= 0:
+        raise ValueError("a ratio needs values that are greater than 0")
+    sign = -1 if one.metric.more_is_better else 1
+    return Unpaired(*([sign * math.log(value) for value in side] for side in (base, new)))
 
 
 def _finite(value):
@@ -157,18 +212,28 @@ def _take(one, decision, settle):
     one.verdict = decision.verdict if settle else INCONCLUSIVE
     one.reason = VARIES * one.policy.counted
     if one.verdict == INCONCLUSIVE and one.low is None:
-        one.reason = "too few blocks"
+        one.reason = _too_few(one)
 
 
-def judge(compared, alpha, noise_of, settle=True, open_only=False):
+def _too_few(one):
+    values = "blocks" if one.unpaired is None else "repetitions a side"
+    found = min(map(len, one.sides))
+    if one.policy.counted and found < LEAST_EXACT:
+        return (f"too few {values}: {found}, and a count needs {LEAST_EXACT} to show whether it "
+                "varies")
+    return f"too few {values}"
+
+
+def judge(compared, alpha, noise_of, settle=True, open_only=False, confirmation=None):
     """Gives each of `compared`, {key: Compared}, its verdict: at error `alpha` over all of them
-    that vary (Holm). `noise_of(name, metric key)`: noise floor as a part of 1, or None. `settle`
-    False says what there is and decides nothing. `open_only` leaves decided ones as they are; they
-    remain of the family."""
+    that vary (Holm). `noise_of(Compared)`: noise floor as a part of 1, or None. `settle` False says
+    what there is and decides nothing. `open_only` leaves decided ones as they are; they remain of
+    the family. `confirmation`: (blocks, alpha) of fresh data that a regression must hold on."""
     varying = []
     for one in compared.values():
-        one.noise = noise_of(one.name, one.policy.key)
-        if not one.values or one.one_sided:
+        one.noise = noise_of(one)
+        if one.one_sided or not any(one.sides):
+            one.verdict = INCONCLUSIVE
             continue
         if _is_exact(one) and not (open_only and one.tier == STATISTICAL
                                    and one.verdict != INCONCLUSIVE):
@@ -179,12 +244,12 @@ def judge(compared, alpha, noise_of, settle=True, open_only=False):
         was = one.tier
         one.tier = STATISTICAL
         try:
-            varying.append((one, _log_ratios(one), one.verdict if open_only and was == STATISTICAL
-                            else INCONCLUSIVE))
+            varying.append((one, _sample(one, confirmation),
+                            one.verdict if open_only and was == STATISTICAL else INCONCLUSIVE))
         except ValueError:
             one.verdict, one.reason = INCONCLUSIVE, "it is 0 in a block, which has no ratio"
-    decisions = decide([(values, one.policy.margin, one.noise or 0.0)
-                        for one, values, _ in varying], alpha) if varying else []
+    decisions = decide([(sample, one.policy.margin, one.noise or 0.0)
+                        for one, sample, _ in varying], alpha) if varying else []
     for (one, _, decided), decision in zip(varying, decisions):
         if decided == INCONCLUSIVE:
             _take(one, decision, settle)
@@ -200,7 +265,7 @@ def refuse_one_sided(compared):
     """A count that one arm alone has is as bad as a row that is gone: work that is not counted, or
     that was not before, is not shown to be the same."""
     for one in compared.values():
-        if one.one_sided and one.policy.counted and not one.values:
+        if one.one_sided and one.policy.counted and not all(one.sides):
             one.verdict = INVALID
             one.reason += " (--missing warn lets that through)"
 

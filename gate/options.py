@@ -13,6 +13,7 @@ EPILOG = """examples:
   aioscope gate --base-driver kioctx@v3.7 --new-driver kioctx@series -- --submitters 4
   aioscope gate --base old1.jsonl old2.jsonl --new new1.jsonl new2.jsonl
   aioscope gate --calibrate            how far this host strays: once, and after each new kernel
+  aioscope gate --calibrate --base-driver ./own.so
   aioscope gate --self-test            can this gate go red, and does it stay green?
 
 metrics: {statistical} (in paired blocks),
@@ -95,7 +96,9 @@ def _what(parser):
 def _how(parser):
     group = parser.add_argument_group("how it is decided")
     group.add_argument("--confidence", metavar="PERCENT", type=_confidence, default=0.95,
-                       help="that no row is falsely red or falsely green (default: 95)")
+                       help="half of what it lacks of 100 bounds the chance that any row is "
+                            "falsely regressed, and so for improved and for equivalent (default: "
+                            "95)")
     group.add_argument("--margin", metavar="METRIC=PERCENT", type=_margin, action="append",
                        default=[], help="a change up to this is none (defaults: docs/CI.md)")
     group.add_argument("--blocks", metavar="N", type=_count,
@@ -104,7 +107,7 @@ def _how(parser):
                        help="of both looks (default: twice those of the first)")
     group.add_argument("--seed", metavar="N", type=int, help="of the order (default: a new one)")
     group.add_argument("--time-budget", metavar="TIME", type=_seconds,
-                       help="for the whole: no run begins after it; what is not confirmed for "
+                       help="for the whole: no pair of blocks begins after it; what is not confirmed for "
                             "want of time stays red")
     group.add_argument("--timeout", metavar="TIME", type=_seconds,
                        help="after which a run hangs (default: from its plan)")
@@ -118,8 +121,8 @@ def _how(parser):
     group.add_argument("--no-instructions", action="store_true",
                        help="do not count instructions under valgrind")
     group.add_argument("--force", action="store_true",
-                       help="go on with unlike hosts, builds that are no Release, foreign or stale "
-                            "calibration")
+                       help="go on with arms of unlike hosts, targets or windows, and builds that "
+                            "are no Release")
 
 
 def _where(parser):
@@ -138,7 +141,8 @@ def _where(parser):
 def _host(parser):
     group = parser.add_argument_group("this host")
     group.add_argument("--calibrate", action="store_true",
-                       help="measure --program against itself and keep how far it strays")
+                       help="measure --program, or the drivers that are named, against itself and "
+                            "keep how far it strays")
     group.add_argument("--calibration-runs", metavar="N", type=_count, default=6,
                        help="of --calibrate, each a first look (default: 6)")
     group.add_argument("--calibration", metavar="FILE",

@@ -58,12 +58,12 @@ class Outcome:
     @property
     def absent(self):
         """Metrics that were asked for by name and that nothing was compared by."""
-        there = {one.policy.key for one in self.compared if one.values}
+        there = {one.policy.key for one in self.compared if all(one.sides)}
         return [key for key in self.options.asked if key not in there]
 
     @property
     def vacuous(self):
-        return not any(one.values for one in self.compared)
+        return not any(all(one.sides) for one in self.compared)
 
     @property
     def verdict(self):

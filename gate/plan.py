@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from reports import units
 from reports.statistics.binomial import half_tail
 from reports.statistics.decide import split_over_looks
+from reports.statistics.unpaired import MOST_EXACT, lower_tail
 
 from . import child
 from .arms import Arms
@@ -127,6 +128,13 @@ def blocks_for(alpha, comparisons):
     while 2 * half_tail(blocks, 1) > alpha / comparisons:
         blocks += 2
     return blocks
+
+
+def repetitions_for(alpha, comparisons):
+    """The same of samples that are not paired: of each side, enough although one value of a side
+    is beyond all of the other."""
+    return next((count for count in range(LEAST_BLOCKS, MOST_EXACT)
+                 if 2 * lower_tail(count, count)[count] <= alpha / comparisons), MOST_EXACT)
 
 
 def of_each(arm, call):

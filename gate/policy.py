@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reports.compare.effects import EXACT_MARGIN
 from reports.metrics import BY_KEY, Metric
 from reports import units
 
@@ -27,6 +28,7 @@ class Policy:
     metric: Metric
     margin: float  # as a part of 1
     counted: bool
+    exact_margin: float = EXACT_MARGIN  # of a count that does not vary
 
     @property
     def key(self):
@@ -36,5 +38,5 @@ class Policy:
 def policies(options):
     """[Policy] of the metrics of `options` that results hold, in the order of the tables."""
     margins = {**STATISTICAL, **COUNTED, **options.margin}
-    return [Policy(BY_KEY[key], margin, key in COUNTED) for key, margin in margins.items()
-            if key in options.metric]
+    return [Policy(BY_KEY[key], margin, key in COUNTED, options.margin.get(key, EXACT_MARGIN))
+            for key, margin in margins.items() if key in options.metric]

@@ -49,7 +49,8 @@ class Gate:
         outcome, options = self._outcome, self._options
         today = datetime.date.today()
         self._waivers = waivers.load(options.waivers) if options.waivers else []
-        self._calibration = calibration.for_gate(options, today)
+        # It says how far runs in turns stray on this host, which files tell nothing of.
+        self._calibration = None if self._arms.offline else calibration.for_gate(options, today)
         with tempfile.TemporaryDirectory(prefix="aioscope-gate-") as directory:
             try:
                 self._measure(directory)
@@ -102,12 +103,22 @@ class Gate:
             self._outcome.notes.append(f"Rows that only the base has: {', '.join(plan.missing)}.")
         self._outcome.notes += [f"Not measured: {text}." for text in plan.skipped]
 
-    def _check_first(self, run):
-        if self._calibration is not None and not self._options.force:
-            calibration.check_host(self._calibration, validity.fingerprint(run))
+    def _check_first(self, runs):
+        if self._calibration is None:
+            return
+        names = [name for key in self._outcome.plan.names
+                 for name in self._arms.calibrated_as(key)]
+        calibration.check_fits(self._calibration, runs[0], names, self._options)
+        versions = dict.fromkeys(run.header["tool"]["version"] for run in runs)
+        if self._calibration.version not in versions:
+            self._outcome.notes.append(
+                f"The calibration is of version {self._calibration.version}, and these are of "
+                f"{' and '.join(versions)}.")
 
-    def _noise(self, name, key):
-        return self._calibration.noise(name, key) if self._calibration else None
+    def _noise(self, one):
+        if self._calibration is None:
+            return None
+        return self._calibration.noise(one.calibrated_as, one.policy.key, len(one.values))
 
     def _collect(self, *phases):
         return judge.collect(self._turns.measured.of_phase(*phases), self._arms, self._policies)
@@ -118,7 +129,10 @@ class Gate:
         for key, one in self._compared.items():
             if key not in self._open:  # decided: at the blocks that decided it
                 found[key] = one
-        judge.judge(found, alpha, self._noise, open_only=phase == SECOND)
+        # A change that alone is red, and comes again in the blocks of a confirmation.
+        confirmation = planning.blocks_for(self._options.alpha, 1), self._options.alpha
+        judge.judge(found, alpha, self._noise, open_only=phase == SECOND,
+                    confirmation=confirmation)
         self._compared = found
         self._outcome.looks.append({"look": phase, "blocks": blocks, "alpha": alpha,
                                     "comparisons": len(found)})
@@ -186,7 +200,9 @@ class Gate:
             self._leave_unconfirmed(keys)
             return
         fresh = {key: one for key, one in self._collect(CONFIRM).items() if key in keys}
-        judge.judge(fresh, self._options.alpha, self._noise)
+        # Held to the margin that they exceeded: the blocks may be fewer here.
+        noise = {(one.name, one.policy.key): one.noise for one in self._compared.values()}
+        judge.judge(fresh, self._options.alpha, lambda one: noise[one.name, one.policy.key])
         judge.confirm(self._compared, fresh)
         self._outcome.looks.append({"look": "confirmation", "blocks": blocks,
                                     "alpha": self._options.alpha, "comparisons": len(keys)})
@@ -200,35 +216,48 @@ class Gate:
                                    "data: no time was left for it.")
 
     def _offline(self):
-        measured = turns_of.paired_files(self._arms, self._options.force)
         outcome = self._outcome
-        outcome.measured = measured
-        if not measured.blocks:
-            raise GateError("the files hold no repetitions")
-        runs = [measured.blocks[0].taken[arm.side].run for arm in self._arms]
-        outcome.notes += validity.check_alike(*runs, self._options.force)
-        self._check_first(runs[0])
-        found = judge.collect(measured.blocks, self._arms, self._policies)
-        if not found:
+        measured = outcome.measured = turns_of.read_files(self._arms, self._options.force)
+        runs = [[taken.run for taken in measured.runs(arm.side)] for arm in self._arms]
+        for arm, own in zip(self._arms, runs):
+            validity.check_one_kind(arm, own)
+        outcome.notes += validity.check_alike([own[0] for own in runs], self._options.force)
+        names = [list(dict.fromkeys(name for taken in measured.runs(arm.side)
+                                    for name, _, _ in taken.items(arm))) for arm in self._arms]
+        outcome.plan = planning.Plan(
+            [name for name in names[0] if name in names[1]], 0.0,
+            [name for name in names[0] if name not in names[1]],
+            [name for name in names[1] if name not in names[0]], [])
+        outcome.notes += [
+            f"{arm.key(row['name'])} is skipped by {taken.run.path}: {row['reason']}."
+            for arm in self._arms for taken in measured.runs(arm.side)
+            for row in taken.run.skipped]
+        if not outcome.plan.names:
             raise GateError("the files have no row in common")
+        found = judge.collect_files(measured, self._arms, self._policies)
         judge.judge(found, self._options.alpha, self._noise)
         judge.flag_implausible(found)
         for one in found.values():
             if one.suspicious:
                 one.reason = "implausibly good: does the new program still do its work?"
         self._compared = found
-        outcome.looks.append({"look": FIRST, "blocks": len(measured.blocks),
-                              "alpha": self._options.alpha, "comparisons": len(found)})
-        names = [[row.name for row in run.rows if not row.price_only] for run in runs]
-        outcome.plan = planning.Plan(
-            [name for name in names[0] if name in names[1]], 0.0,
-            [name for name in names[0] if name not in names[1]],
-            [name for name in names[1] if name not in names[0]], [], len(measured.blocks),
-            len(measured.blocks))
+        outcome.looks.append({"look": FIRST, "blocks": 0, "alpha": self._options.alpha,
+                              "comparisons": len(found)})
         outcome.notes.append(
-            "The repetitions of the files were paired in their order. Where they were not measured "
-            "in turns, load that changed between them looks like a change of the program. One "
-            "look, no confirmation.")
+            "The repetitions of each side's files are one sample, and are not paired: load that "
+            "changed between the files looks like a change of the program. One look, no "
+            "confirmation, and no calibration, which is of runs in turns.")
+        self._note_repetitions(found.values())
+
+    def _note_repetitions(self, compared):
+        """How many would do, where there are fewer."""
+        have = min((len(side) for one in compared for side in one.sides if side), default=0)
+        needed = planning.repetitions_for(self._options.alpha, max(1, len(compared)))
+        if have < needed:
+            self._outcome.notes.append(
+                f"{counted(have, 'repetition')} a side: {needed} are needed for a verdict on all "
+                f"of {counted(len(compared), 'comparison')}. Name more files of each side, or "
+                f"measure with aioscope run --repetitions {needed}.")
 
     def _partial(self):
         """What there is, undecided but for what an earlier look decided."""
@@ -244,9 +273,10 @@ class Gate:
 
     def _note_drift(self):
         drifting = {}
-        for block in self._outcome.measured.blocks if self._outcome.measured else []:
-            for arm in self._arms:
-                for name, item in block.taken[arm.side].by_name(arm).items():
+        measured = self._outcome.measured or turns_of.Measured()
+        for arm in self._arms:
+            for taken in measured.runs(arm.side):
+                for name, _, item in taken.items(arm):
                     drifting.setdefault(name, []).append(not item.measurement["steady"])
         rows = [name for name, seen in drifting.items() if sum(seen) > MOST_DRIFTING * len(seen)]
         if rows:
@@ -257,6 +287,8 @@ class Gate:
 
     def _note_calibration(self):
         outcome = self._outcome
+        if self._arms.offline:
+            return
         if self._calibration is None:
             outcome.notes.append("No calibration of this host: margins alone decide. "
                                  "aioscope gate --calibrate measures how far it strays.")
@@ -265,7 +297,7 @@ class Gate:
         lacking = {one.name for one in outcome.compared
                    if one.noise is None and one.tier == judge.STATISTICAL}
         if lacking:
-            mend = calibration.command(self._calibration.path)
+            mend = calibration.command(self._calibration.path, self._options)
             outcome.notes.append(f"The calibration lacks {counted(len(lacking), 'row')}, which "
                                  f"margins alone decide; {mend} adds what is missing.")
 

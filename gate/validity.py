@@ -1,11 +1,12 @@
-"""Tier 0: what must hold before a number counts. Bytes that were checked and errors that were none
-come before speed."""
+"""Tier 0: what must hold before a number counts. That no operation failed or was lost comes before
+speed; bytes are compared where a row asks for it (--verify)."""
 
-from reports import environment
-from reports.compare.columns import unlike
-from reports.summarise import summarise
+from reports import environment, units
+from reports.comparison import unlike
 
 from .errors import Invalid
+
+LEAST_WINDOW = 0.9  # of the planned one that a repetition must have been measured
 
 
 def stolen():
@@ -46,8 +47,12 @@ def check_complete(run):
     if not run.repetitions:
         reason = f": {run.skipped[0]['reason']}" if run.skipped else ""
         raise Invalid(f"it measured nothing{reason}")
+    planned_ns = run.header["plan"]["window_ns"]
     for item in run.repetitions:
         found = item.measurement
+        if planned_ns and found["window_ns"] < LEAST_WINDOW * planned_ns:
+            raise Invalid(f"{run.rows[item.row].name} was measured for "
+                          f"{units.time(found['window_ns'])} of {units.time(planned_ns)}")
         if not found["operations"]:
             raise Invalid(f"{run.rows[item.row].name} completed no operation")
         if found.get("submitted") != found.get("completed"):
@@ -59,15 +64,26 @@ def fingerprint(run):
     return str(run.header["host"].get("fingerprint") or "")
 
 
-def check_alike(base, new, force):
+def _differences(runs):
+    return [f"{label}: {' | '.join(values)}" for label, values in unlike(runs)]
+
+
+def check_alike(runs, force):
     """Sentences of what differs between the environments of two validate.Run. Raises Invalid when
     that alone may be the difference, unless `force`."""
-    found = unlike([summarise(base), summarise(new)])
-    texts = [f"{label}: {' | '.join(values)}" for label, values in found]
-    if found and not force:
-        raise Invalid("the arms were measured on unlike machines or builds: "
+    texts = _differences(runs)
+    if texts and not force:
+        raise Invalid("the arms were measured on unlike machines, builds, targets or windows: "
                       f"{'; '.join(texts)} (--force compares them all the same)")
     return [f"The arms differ: {text}." for text in texts]
+
+
+def check_one_kind(arm, runs):
+    """Raises Invalid unless the files of one arm were measured alike: they are one sample."""
+    texts = _differences(runs)
+    if texts:
+        raise Invalid(f"the files of {arm.side} were measured on unlike machines, builds, "
+                      f"targets or windows: {'; '.join(texts)}")
 
 
 def host_words(run):

@@ -10,6 +10,8 @@ expires = 2030-01-31
 
 import datetime
 import fnmatch
+import os
+import stat
 import tomllib
 from dataclasses import dataclass
 
@@ -71,6 +73,8 @@ def load(path):
     """[Waiver]. Raises UsageError for one that does not say all it must, ProgramFailed when the
     file cannot be read."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UsageError(f"{path} is no regular file")  # one that could be waited for
         with open(path, "rb") as file:
             found = tomllib.load(file)
     except OSError as error:

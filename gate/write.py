@@ -17,9 +17,9 @@ def _arm_json(arm, outcome):
     found = {"name": arm.name, "program": arm.program, "sha256": arm.sha256, "driver": arm.driver,
              "driver_sha256": arm.driver_sha256,
              "files": arm.files}
-    blocks = outcome.measured.blocks if outcome.measured else []
-    if blocks:
-        header = blocks[0].taken[arm.side].run.header
+    runs = outcome.measured.runs(arm.side) if outcome.measured else []
+    if runs:
+        header = runs[0].run.header
         found["tool"], found["host"] = header["tool"], header["host"]
         found["command"] = header["command"]
     return found

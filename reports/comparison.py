@@ -9,9 +9,9 @@ from .statistics.unpaired import Unpaired
 
 FAMILYWISE = 0.05  # chance that any row of the same program is called better or worse
 
-# What must be alike for a difference to be the program's.
-DECISIVE = ("Kernel", "CPU", "CPUs usable", "Governors", "aioscope build type",
-            "aioscope sanitizers")
+# Of the environment, what must be alike for a difference to be the program's.
+DECISIVE = ("Kernel", "CPU", "CPUs usable", "CPUs of the control group", "Governors",
+            "aioscope build type", "aioscope sanitizers")
 
 
 @dataclass
@@ -84,7 +84,34 @@ class Comparison:
     only_base: list  # names
     only_new: list
     effects: dict  # name of the metric -> [Effect]
-    unlike: list  # what of DECISIVE differs
+    unlike: list  # labels of unlike()
+
+
+def _decisive(run):
+    """{label: text} of a validate.Run."""
+    known, plan = environment.of_run(run), run.header["plan"]
+    found = {label: known.get(label, environment.UNKNOWN) for label in DECISIVE}
+    found["Window"], found["Warm-up"] = (units.time(plan[key])
+                                         for key in ("window_ns", "warmup_ns"))
+    found["Pinning"] = str(plan.get("pin", environment.UNKNOWN))
+    for target in run.header.get("targets") or []:
+        if isinstance(target, dict):  # by the name that rows have; the path to it may differ
+            found[f"Target {target.get('label', '?')}"] = environment.target_words(target)
+    return found
+
+
+def unlike(runs):
+    """[(label, texts)] of what forbids to compare these validate.Run: unlike machines, builds,
+    targets or windows. A target that only some of them have is in no row of all."""
+    fields = list(map(_decisive, runs))
+    labels = dict.fromkeys(label for one in fields for label in one)
+    texts = {label: [one.get(label) for one in fields] for label in labels}
+    found = [(label, values) for label, values in texts.items()
+             if None not in values and len(set(values)) > 1]
+    fingerprints = [run.header["host"].get("fingerprint") for run in runs]
+    if not found and None not in fingerprints and len(set(map(str, fingerprints))) > 1:
+        found = [("Fingerprint of the host", [str(one) for one in fingerprints])]
+    return found
 
 
 def compare(base, new):
@@ -97,10 +124,9 @@ def compare(base, new):
         alpha = FAMILYWISE / max(1, len(pairs))
         found = (_effect(*pair, metric, alpha) for pair in pairs)
         effects[metric.name] = [effect for effect in found if effect]
-    fields = [environment.of_run(summary.run) for summary in (base, new)]
     return Comparison(base, new, pairs, [name for name in old if name not in now],
                       [name for name in now if name not in old], effects,
-                      [label for label in DECISIVE if fields[0].get(label) != fields[1].get(label)])
+                      [label for label, _ in unlike([base.run, new.run])])
 
 
 def headline(comparison):

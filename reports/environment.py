@@ -59,20 +59,29 @@ def _flat(group, fields, tool="aioscope"):
                 key, value)
 
 
+def of_machine(tool, host):
+    """{label: text} of the tool and the host of a header."""
+    return {**dict(_flat("tool", tool)), **dict(_flat("host", host))}
+
+
+def target_words(target):
+    """What a target is, without its names."""
+    return ", ".join(f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
+                     if key not in ("target", "label"))
+
+
 def of_run(run):
     """{label: text} of one run, in the order of its header."""
     tool = run.header["tool"]
     if isinstance(run.header.get("imported"), dict):
         known = {key: value for key, value in tool.items() if value not in ("", None)}
         fields = dict(_flat("tool", known, str(tool.get("name") or "another tool")))
+        fields.update(_flat("host", run.header["host"]))
     else:
-        fields = dict(_flat("tool", tool))
-    fields.update(_flat("host", run.header["host"]))
+        fields = of_machine(tool, run.header["host"])
     for target in run.header.get("targets") or []:
         if isinstance(target, dict):
-            rest = [f"{_label(key).lower()} {_text(key, value)}" for key, value in target.items()
-                    if key not in ("target", "label")]
-            fields[f"Target {target.get('target', '?')}"] = ", ".join(rest)
+            fields[f"Target {target.get('target', '?')}"] = target_words(target)
     options = run.header.get("options")
     injected = options.get("inject") if isinstance(options, dict) else None
     fields["Injected work"] = _text("inject", injected or "")
@@ -83,8 +92,13 @@ def of_run(run):
 
 
 def table(runs, names):
-    """One column per run; where they differ the row is highlighted."""
-    columns = [of_run(run) for run in runs]
+    """One column per run."""
+    heads = [f"Run {i}: {name}" for i, name in enumerate(names, 1)] if len(runs) > 1 else ["Value"]
+    return side_by_side([of_run(run) for run in runs], heads)
+
+
+def side_by_side(columns, heads):
+    """`columns`: {label: text} each; where they differ the row is highlighted."""
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows, differing = [], set()
     for label in labels[:MOST_FIELDS]:
@@ -93,8 +107,6 @@ def table(runs, names):
             differing.add(len(rows))
         rows.append([Cell(units.shorten(label, MOST_CHARACTERS), bold=True),
                      *(Cell(units.shorten(text, MOST_CHARACTERS)) for text in texts)])
-    heads = ([Column(f"Run {i}: {name}", "wide") for i, name in enumerate(names, 1)]
-             if len(runs) > 1 else [Column("Value", "wide")])
-    return Table("Environment", [Column("What", "text"), *heads], rows, sortable=False,
-                 highlighted=differing,
+    return Table("Environment", [Column("What", "text"), *(Column(head, "wide") for head in heads)],
+                 rows, sortable=False, highlighted=differing,
                  note=units.more(len(labels) - MOST_FIELDS, "field", "in the raw data."))

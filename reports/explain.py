@@ -146,7 +146,26 @@ def split_lines(row):
 
 
 OFF_CPU = (("completions_ns", "completions"), ("lock_ns", "lock"), ("other_wait_ns", "other wait"),
-           ("preempted_ns", "preempted"))
+           ("unknown_ns", "unknown"), ("preempted_ns", "preempted"))
+
+
+def _folded(threads):
+    """[(words, threads)]: those of a driver with the same name together."""
+    groups = {}
+    for number, thread in enumerate(threads):
+        key = thread["name"] if thread.get("of_driver") else number
+        groups.setdefault(key, []).append(thread)
+    return [(same[0]["name"] + (f" x {len(same)}, mean" if len(same) > 1 else ""), same)
+            for same in groups.values()]
+
+
+def _off_cpu_cell(threads, name, window_ns):
+    times = [inside.unknown_wait_ns(thread) if name == "unknown_ns" else thread[name]
+             for thread in threads]
+    known = [time for time in times if time is not None]
+    if not known:
+        return units.NONE
+    return f"{100 * sum(known) / len(known) / max(window_ns, 1):.1f}"
 
 
 def off_cpu_lines(row):
@@ -161,25 +180,26 @@ def off_cpu_lines(row):
     if found["threads"]:
         yield f"  {'waiting for':<24}" + "".join(f"{title:>13}" for _, title in OFF_CPU) + (
             f"{'switches':>12}")
-    for thread in found["threads"]:
-        cells = [units.NONE if thread[name] is None
-                 else f"{100 * thread[name] / max(found['window_ns'], 1):.1f}"
-                 for name, _ in OFF_CPU]
-        yield (f"  {thread['name']:<24}" + "".join(f"{cell:>13}" for cell in cells)
-               + f"{thread['switches']:>12,}")
+    for words, threads in _folded(found["threads"]):
+        cells = [_off_cpu_cell(threads, name, found["window_ns"]) for name, _ in OFF_CPU]
+        yield (f"  {words:<24}" + "".join(f"{cell:>13}" for cell in cells)
+               + f"{sum(thread['switches'] for thread in threads):>12,}")
 
 
 def lock_lines(row):
-    sites = [site for site in inside.lock_sites(row) if site.contended and site.contended.value]
+    sites = [site for site in inside.all_sites(row) if site.contended and site.contended.value]
     unknown = inside.no_kernel_locks(row)
     yield ""
     yield f"{'Locks that were found taken':<52} {'contended/op':>13} {'wait ns/op':>11}"
     for site in sites[:TOP_LOCKS]:
-        name = f"{'kernel' if site.of_kernel else 'user'}: {site.name}"
+        name = f"{'user' if site.whose == 'driver' else site.whose}: {site.name}"
         wait = f"{site.wait_ns.value:.2f}" if site.wait_ns else units.NONE
         yield f"  {units.shorten(name, 50):<50} {site.contended.value:>13.5f} {wait:>11}"
     if not sites:
         yield "  none that is known"
+    if any("asleep" in site.whose for site in sites[:TOP_LOCKS]):
+        yield "  asleep: on a futex, for a lock or for something else; what a driver says of"
+        yield "  the same lock is the same wait: not to be added up"
     if unknown:
         yield f"  the kernel's: {unknown}"
 

@@ -16,9 +16,19 @@ ROW = object_of({"name": text, "metric": text, "verdict": text}, {
     "high": quantity, "base": quantity, "new": quantity, "margin": quantity, "noise": quantity,
     "least_detectable": quantity, "reason": text, "blocks": list_of(BLOCK),
     "waiver": optional(object_of({"owner": text, "reason": text}, {"expires": text}))})
+ARM = object_of({}, {
+    "name": text, "program": text, "sha256": text, "driver": text, "driver_sha256": text,
+    "files": texts, "tool": mapping, "host": mapping, "command": texts})
+LOOK = object_of({"look": text, "blocks": integer, "alpha": quantity, "comparisons": integer})
+WAIVER = object_of({"row": text, "metric": text, "owner": text, "reason": text, "expires": text},
+                   {"used": integer})
 GATE = object_of({"schema": text, "verdict": text, "exit_code": integer, "rows": list_of(ROW)}, {
-    "reason": text, "seed": number, "alpha": quantity, "base": mapping, "new": mapping,
-    "calibration": optional(mapping), "complete": flag, "notes": texts})
+    "reason": text, "seed": number, "alpha": quantity, "base": ARM, "new": ARM,
+    "calibration": optional(mapping), "complete": flag, "notes": texts, "strict": flag,
+    "command": text, "start_realtime_ns": integer, "elapsed_s": quantity, "same_program": flag,
+    "suite": optional(text), "looks": list_of(LOOK), "order": texts, "missing_rows": texts,
+    "new_rows": texts, "waivers": list_of(WAIVER)})
+EXACT = 1  # tier of a count that is compared without an interval
 
 
 @dataclass

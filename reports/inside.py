@@ -39,13 +39,14 @@ class Site:
     """One place that takes a lock, per operation."""
 
     name: str
-    of_kernel: bool
+    of_kernel: bool  # waits that the kernel's tracepoints tell of
     acquisitions: object  # Spread, or None where only contended ones are seen
     contended: object
     wait_ns: object
     p50_ns: object = None  # of one wait
     p99_ns: object = None
     max_ns: object = None
+    whose: str = "driver"
 
 
 def _by_key(sites, key):
@@ -73,13 +74,15 @@ def _kernel_operations(locks, item):
     return locks.get("operations") or item.measurement["operations"]
 
 
-def _kernel_sites(row):
-    taken = [(item.measurement["kernel_locks"], item) for item in row.repetitions
-             if item.measurement.get("kernel_locks")]
+def _traced_sites(row, what):
+    """Of the repetitions' `what`, "kernel_locks" or "futex_waits"."""
+    taken = [(item.measurement[what], item) for item in row.repetitions
+             if item.measurement.get(what)]
     grouped = [_by_key(locks.get("sites", []), lambda site: (site["site"], site.get("kind", "")))
                for locks, _ in taken]
     for name, kind in dict.fromkeys(key for sites in grouped for key in sites):
         contended, waits, extremes = [], [], {"p50": [], "p99": [], "max": []}
+        layers = {site.get("layer") for sites in grouped for site in sites.get((name, kind), [])}
         for (locks, item), sites in zip(taken, grouped):
             same = sites.get((name, kind), [])
             operations = _kernel_operations(locks, item)
@@ -91,13 +94,24 @@ def _kernel_sites(row):
         yield Site(f"{name} ({kind})" if kind else name, True, None, spread(contended),
                    spread(waits), *(statistics.median(values) if values and key != "max"
                                     else max(values, default=None)
-                                    for key, values in extremes.items()))
+                                    for key, values in extremes.items()),
+                   whose="kernel" if what == "kernel_locks" else
+                   "harness, asleep" if layers == {"harness"} else "user, asleep")
+
+
+def _most_first(sites):
+    return sorted(sites, key=lambda site: -(site.wait_ns.value if site.wait_ns else 0))
 
 
 def lock_sites(row):
     """Those that cost most first."""
-    sites = [*_own_sites(row), *_kernel_sites(row)]
-    return sorted(sites, key=lambda site: -(site.wait_ns.value if site.wait_ns else 0))
+    return _most_first([*_own_sites(row), *_traced_sites(row, "kernel_locks")])
+
+
+def all_sites(row):
+    """With the places that sleep on a futex, for a lock or for something else. A driver's lock that
+    sleeps is there twice, as the driver and as the kernel tells of it: not to be added up."""
+    return _most_first([*lock_sites(row), *_traced_sites(row, "futex_waits")])
 
 
 def no_kernel_locks(row):
@@ -291,6 +305,15 @@ def thread_shares(row):
 WAITS = ("completions", "lock", "other_wait", "unknown", "preempted")
 
 
+def unknown_wait_ns(thread):
+    """How long a thread waited for what nobody knows; None where not even that is known."""
+    waited = thread.get("wait_ns")
+    if waited is None:
+        return None
+    return max(0, waited - sum(thread.get(f"{name}_ns") or 0
+                               for name in ("completions", "lock", "other_wait")))
+
+
 def _off_cpu_of(taken):
     """{wait: share of the time of all threads of the harness}, or None where threads are not
     known."""
@@ -300,11 +323,9 @@ def _off_cpu_of(taken):
         return None
     shares = {name: sum(thread.get(f"{name}_ns") or 0 for thread in threads) / total
               for name in WAITS if any(thread.get(f"{name}_ns") is not None for thread in threads)}
-    # What a thread waited for in all may be known without what for.
-    waited = sum(thread.get("wait_ns") or 0 for thread in threads) / total
-    known = sum(shares.get(name, 0) for name in ("completions", "lock", "other_wait"))
-    if waited > known:
-        shares["unknown"] = waited - known
+    unknown = sum(unknown_wait_ns(thread) or 0 for thread in threads)
+    if unknown:
+        shares["unknown"] = unknown / total
     return shares
 
 

@@ -39,7 +39,7 @@ def _refuse_constant(name):
 def decode(line):
     """A line's value, or ValueError with a sentence about what is wrong with it. Characters that
     no page can hold are replaced."""
-    return _clean(_parse(line))
+    return clean(_parse(line))
 
 
 def _parse(line):
@@ -61,8 +61,9 @@ def _parse(line):
         raise ValueError(problem) from None
 
 
-def _clean(value, depth=0):
-    """The value with characters replaced that neither HTML nor SVG can hold."""
+def clean(value, depth=0):
+    """The value with characters replaced that neither HTML nor SVG can hold, or that turn the
+    direction of the text behind them."""
     if depth > MOST_DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
@@ -70,11 +71,12 @@ def _clean(value, depth=0):
             return value
         return "".join("\ufffd" if ord(c) < 32 or 127 <= ord(c) < 160
                        or 0xD800 <= ord(c) < 0xE000 or ord(c) & 0xFFFE == 0xFFFE
+                       or 0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069
                        else c for c in value)
     if isinstance(value, list):
-        return [_clean(item, depth + 1) for item in value]
+        return [clean(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_clean(key): _clean(item, depth + 1) for key, item in value.items()}
+        return {clean(key): clean(item, depth + 1) for key, item in value.items()}
     return value
 
 

@@ -10,8 +10,9 @@ import shlex
 import jinja2
 from markupsafe import Markup
 
-from . import (compared, comparison, environment, gate_page, gate_words, run_tables, sections,
-               units, words)
+from . import (compact, compared, comparison, environment, gate_page, gate_words, run_tables,
+               sections, units, words)
+from .load import clean
 
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "template"
 SEVERE = {"incomplete", "build", "failed", "left out"}
@@ -45,6 +46,11 @@ def _time_of(run):
     return moment.strftime("%Y-%m-%d %H:%M UTC")
 
 
+def _name_of(file):
+    """The name of a result file or a gate's, as a page can show it."""
+    return clean(pathlib.PurePath(file.path).name)
+
+
 def _view(number, summary):
     run = summary.run
     prefix = f"run{number}"
@@ -52,7 +58,7 @@ def _view(number, summary):
     row_warnings = [text for kind, text in summary.warnings if kind == "row"]
     return {
         "prefix": prefix, "run": run, "rows": len(summary.rows),
-        "name": pathlib.PurePath(run.path).name, "time": _time_of(run),
+        "name": _name_of(run), "time": _time_of(run),
         "headline": words.headline(summary), "answers": words.answers(summary),
         "findings": words.findings(summary), "about": words.about(summary),
         "glance": run_tables.glance(summary), "sections": sections.of_run(summary, prefix),
@@ -63,7 +69,7 @@ def _view(number, summary):
         "more_warnings": max(0, len(row_warnings) - MOST_WARNINGS),
         "command": units.shorten(shlex.join(run.header["command"]), MOST_COMMAND_CHARACTERS),
         "commands": run_tables.commands(summary), "data": data, "no_data": no_data,
-        "data_name": pathlib.PurePath(run.path).stem + ".jsonl.gz",
+        "data_name": pathlib.PurePath(_name_of(run)).stem + ".jsonl.gz",
     }
 
 
@@ -82,8 +88,9 @@ def _script_hash(script):
 
 def _gate_view(number, gate):
     prefix = f"gate{number}"
-    return {"prefix": prefix, "name": pathlib.PurePath(gate.path).name,
+    return {"prefix": prefix, "name": _name_of(gate),
             "headline": gate_words.headline(gate), "sentences": list(gate_words.sentences(gate)),
+            "notes": gate.record.get("notes", []),
             "sections": gate_page.sections(gate, prefix), "data": packed(gate.data)}
 
 
@@ -94,8 +101,8 @@ def render_template(template, **values):
                                    lstrip_blocks=True, keep_trailing_newline=True)
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return templates.get_template(template).render(
-        style=Markup(style), script=Markup(script), script_hash=_script_hash(script), **values)
+    return compact.share_styles(templates.get_template(template).render(
+        style=Markup(style), script=Markup(script), script_hash=_script_hash(script), **values))
 
 
 def render(summaries, gates=()):

@@ -116,11 +116,11 @@ def rows(summary):
 
 
 def _sites(row):
-    for site in inside.lock_sites(row):
+    for site in inside.all_sites(row):
         share = None
         if site.contended and site.acquisitions and site.acquisitions.value:
             share = site.contended.value / site.acquisitions.value
-        yield [Cell(site.name, kind="code"), Cell("kernel" if site.of_kernel else "driver"),
+        yield [Cell(site.name, kind="code"), Cell(site.whose),
                spread(site.acquisitions, units.three_digits), quantity(share, units.percent),
                spread(site.contended, units.three_digits), spread(site.wait_ns, units.three_digits),
                quantity(site.p50_ns, units.time), quantity(site.p99_ns, units.time),

@@ -121,4 +121,7 @@ def of_run(summary, prefix):
     with sheet.settings():
         drawn = [_figure(module, summary, prefix, tables.get(module.KEY, lambda _: [])(summary))
                  for module in figures.ALL]
+    for section in drawn:
+        if section.key == figures.scaling.KEY:
+            section.note = figures.scaling.not_fitted(summary)
     return [_sharing(summary), *drawn, _flames(summary), _rows(summary), _left_out(summary)]

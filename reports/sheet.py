@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter, NullLocator
 
+from . import compact
 from .style import GRID, INK, MUTED, PAPER
 
 WIDTH_INCHES = 4.3
@@ -139,7 +140,7 @@ class Sheet:
                                      width / WIDTH_INCHES, height / self.height_inches))
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        axes.tick_params(length=3, width=0.7)
+        axes.tick_params(left=False, bottom=False)  # the grid marks them
         axes.grid(True)
         return axes
 
@@ -266,12 +267,10 @@ def to_inline_svg(sheet, key):
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
     label = html.escape(f"Figure: {sheet.title}. Its numbers are in the tables.")
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # the page has it
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    # Only in tags: text may hold anything. A hundredth of a point is finer than any screen.
-    svg = re.sub(r"<[^>]*>", lambda m: re.sub(r"(\d\.\d\d)\d+", r"\1", m.group()), svg)
-    svg = re.sub(r">\n +<", ">\n<", svg)
+    svg = compact.figure(svg, key)
     for colour, variable in PAGE_COLOURS.items():
         # Only in style attributes: text may hold anything.
         svg = re.sub(rf'(style="[^"]*?)((?:{colour}[^"]*)+)"',

@@ -18,7 +18,8 @@ LAYERS = {
     "harness": "#b9bfc6", "driver library": SKY, "system call": "#7d6f9a", "aio core": ORANGE,
     "aio lock wait": VERMILLION, "io_uring core": BLUE, "io_uring lock wait": "#00304d",
     "file system": GREEN, "block layer": "#7fbf9f", "device": "#3b6b52", "memory copy": YELLOW,
-    "scheduler": PURPLE, "interrupt": "#9c755f", "other": "#d7dade", "unmatched": "#8c1d4f",
+    "scheduler": PURPLE, "interrupt": "#9c755f", "instrument": "#c9b79c",
+    "other": "#d7dade", "unmatched": "#8c1d4f",
 }
 # Of places that take locks, those that cost most first.
 LOCKS = [VERMILLION, ORANGE, BLUE, GREEN, PURPLE, SKY]

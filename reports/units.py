@@ -4,6 +4,9 @@ import math
 import re
 
 NONE = "\u2013"
+LEAST_WRITTEN_OUT = 0.0001
+SUPERSCRIPT = str.maketrans("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076"
+                            "\u2077\u2078\u2079")
 # (from, divisor, prefix or unit); just below each power three digits round up to it.
 LARGER_RATES = ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (999.5, 1e3, "k"))
 LARGER_TIMES = ((999.5e6, 1e9, "s"), (999.5e3, 1e6, "ms"), (999.5, 1e3, "\u00b5s"))
@@ -16,7 +19,7 @@ def three_digits(value):
         return NONE
     if value == 0:
         return "0"
-    if value < 0.0001:
+    if value < LEAST_WRITTEN_OUT:
         return "<0.0001"
     if value >= 1000:
         return f"{value:.0f}"
@@ -57,11 +60,20 @@ def time_tick(ns):
     return _tick(time(ns))
 
 
+def _power(value):
+    """Of a number too small to be written out: 10\u207b\u2076, 3\u00d710\u207b\u2076."""
+    digits, _, exponent = f"{value:.2e}".partition("e")
+    power = "10" + str(int(exponent)).translate(SUPERSCRIPT)
+    digits = _tick(digits)
+    return power if digits == "1" else f"{digits}\u00d7{power}"
+
+
 def number_tick(value):
-    """A plain number of either sign: -20, 0, 0.5, 12 k."""
+    """A plain number of either sign: -20, 0, 0.5, 12 k. Two ticks never read alike."""
     if value == 0:
         return "0"
-    return ("-" if value < 0 else "") + _tick(rate(abs(value)))
+    to_text = _power if abs(value) < LEAST_WRITTEN_OUT else rate
+    return ("-" if value < 0 else "") + _tick(to_text(abs(value)))
 
 
 def percent(share):
@@ -80,7 +92,7 @@ def upper_bound_percent(share):
 
 
 def percent_tick(share):
-    return _tick(f"{100 * share:.1f}") + " %"
+    return f"{100 * share:.4g} %"
 
 
 def change(share):
@@ -115,7 +127,7 @@ def ratio(value):
 
 
 def times_tick(ratio):
-    return _tick(f"{ratio:.2f}") + "\u00d7"
+    return (f"{ratio:.4g}" if LEAST_WRITTEN_OUT <= ratio < 1e4 else number_tick(ratio)) + "\u00d7"
 
 
 def more(count, thing, where):

@@ -103,7 +103,8 @@ THREADS = list_of(object_of({}, {"role": text, "operations": integer,
                                "driver_system_calls": integer}))
 TAKEN = {"driver_counts": optional(COUNTS), "profile": optional(PROFILE),
          "off_cpu": optional(OFF_CPU),
-         "kernel_locks": optional(KERNEL_LOCKS), "counters": optional(COUNTERS),
+         "kernel_locks": optional(KERNEL_LOCKS), "futex_waits": optional(KERNEL_LOCKS),
+         "counters": optional(COUNTERS),
          "latency_split": optional(SPLIT), "thread": optional(THREADS),
          "fairness_min_max": quantity, "voluntary_switches_per_op": quantity,
          "faults_per_op": quantity, "migrations_per_op": quantity}

@@ -108,7 +108,7 @@ def headline(summary):
         return "Nothing was measured"
     rows = [row for row in measured if row.driver != NULL_DRIVER] or measured
     fastest = max(rows, key=lambda row: row.operations_per_s)
-    return (f"{len(measured)} rows measured; the fastest is {fastest.driver} with "
+    return (f"{units.counted(len(measured), 'row')} measured; the fastest is {fastest.driver} with "
             f"{units.rate(fastest.operations_per_s)}op/s "
             f"({fastest.layout}, {target_words(fastest.row.config)})")
 

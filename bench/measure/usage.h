@@ -29,6 +29,9 @@ struct Usage {
 Usage usage_of_this_thread();
 Usage usage_of_process();
 
+// CPU time of a thread of this process since it began; nullopt when it has ended.
+std::optional<std::uint64_t> cpu_ns_of(pid_t tid);
+
 // Times the scheduler moved the thread to another CPU, from /proc/self/task/TID/sched. nullopt
 // where the kernel has no such file (CONFIG_SCHED_DEBUG).
 std::optional<std::uint64_t> migrations_of(pid_t tid);

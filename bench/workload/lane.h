@@ -144,6 +144,11 @@ class Lane {
   Request make_prototype() const;
   bool is_sample_due(std::uint32_t count);
   std::uint64_t next_offset();
+  // Verified reads and writes of one run: the block, or the next one of this lane's that has
+  // nothing in flight. A read that overtakes a write within a block would find both, which is
+  // nobody's fault.
+  std::uint64_t claim(std::uint64_t block);
+  void release(std::uint32_t slot);
   void note_latency(std::int64_t measured_ns) {
     if (!recording_) return;
     const std::uint64_t latency_ns = measured_ns > 0 ? std::uint64_t(measured_ns) : 0;
@@ -197,6 +202,7 @@ class Lane {
 
   std::vector<std::uint64_t> offsets_;  // of each slot; only to verify
   std::vector<bool> written_;           // per block of the target; only to verify
+  std::vector<bool> claimed_;           // likewise, where reads and writes are mixed
 };
 
 }  // namespace aioscope

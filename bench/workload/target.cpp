@@ -21,17 +21,30 @@ namespace aioscope {
 namespace {
 
 // Marks a file as made by aioscope: "pattern" while it holds the pattern everywhere, "scratch"
-// after something else was written to it.
+// after something else was written to it. The size stands behind it: the attribute stays when
+// somebody copies a file of his own over ours.
 constexpr const char* kOwnAttribute = "user.aioscope";
 
+std::string mark_text(int fd, std::string_view value) {
+  struct stat status {};
+  return fstat(fd, &status) != 0 ? std::string() : fmt::format("{} {}", value, status.st_size);
+}
+
+// "" of a file that is not ours.
 std::string own_mark(int fd) {
-  char value[16];
-  const ssize_t size = fgetxattr(fd, kOwnAttribute, value, sizeof value);
-  return size < 0 ? std::string() : std::string(value, std::size_t(size));
+  char text[64];
+  const ssize_t size = fgetxattr(fd, kOwnAttribute, text, sizeof text);
+  if (size < 0) return "";
+  const std::string_view found(text, std::size_t(size));
+  for (const char* value : {"pattern", "scratch"}) {
+    if (found == mark_text(fd, value)) return value;
+  }
+  return "";
 }
 
 bool set_own_mark(int fd, std::string_view value) {
-  return fsetxattr(fd, kOwnAttribute, value.data(), value.size(), 0) == 0;
+  const std::string text = mark_text(fd, value);
+  return fsetxattr(fd, kOwnAttribute, text.data(), text.size(), 0) == 0;
 }
 
 bool writes(const Row& row) {
@@ -77,9 +90,6 @@ std::uint64_t size_of(int fd, const std::string& path) {
     }
     return size;
   }
-  if (!S_ISREG(status.st_mode)) {
-    throw RunError(fmt::format("{}: neither a regular file nor a block device; choose one", path));
-  }
   return std::uint64_t(status.st_size);
 }
 
@@ -108,10 +118,15 @@ void write_pattern(int fd, const std::string& path, std::uint64_t size) {
   posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-void refuse_directory(const std::string& path) {
+// Before it is opened: to open a FIFO is to wait for somebody at its other end.
+void refuse_what_has_no_blocks(const std::string& path) {
   struct stat status {};
-  if (stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+  if (stat(path.c_str(), &status) != 0) return;
+  if (S_ISDIR(status.st_mode)) {
     throw RunError(fmt::format("{}: is a directory; name a file in it", path));
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
+    throw RunError(fmt::format("{}: neither a regular file nor a block device; choose one", path));
   }
 }
 
@@ -133,6 +148,17 @@ bool is_made_already(const std::string& path, std::uint64_t size, bool allow_des
                   path, existing_size, size));
 }
 
+// Reads and writes that are verified never meet in a block (Lane::claim), which takes blocks.
+void check_verified_blocks(const Row& row, std::uint64_t size) {
+  if (!row.verify || row.operation != Operation::kMixed) return;
+  const std::uint64_t needed = std::uint64_t{row.submitters} * row.depth;
+  if (size / row.block_size >= needed) return;
+  throw RunError(fmt::format(
+      "{}: its {} blocks of {} are too few to verify reads and writes at once with {} requests in "
+      "flight; choose a larger file or a smaller --depth",
+      row.target.path, size / row.block_size, row.block_size, needed));
+}
+
 }  // namespace
 
 Descriptor open_target(const Row& row) {
@@ -146,6 +172,7 @@ Descriptor open_target(const Row& row) {
     case FileKind::kFile:
       break;
   }
+  refuse_what_has_no_blocks(row.target.path);
   return open_file(row.target.path,
                    (writes(row) ? O_RDWR : O_RDONLY) | (row.buffered ? 0 : O_DIRECT));
 }
@@ -158,7 +185,6 @@ std::uint64_t target_size(const Row& row) {
 void check_target(const Row& row, bool allow_destructive) {
   if (row.target.kind != FileKind::kFile || row.operation == Operation::kNop) return;
   const std::string& path = row.target.path;
-  refuse_directory(path);
   const Descriptor file = open_target(row);
   const std::uint64_t size = size_of(file.get(), path);
   if (size < row.block_size) {
@@ -174,6 +200,7 @@ void check_target(const Row& row, bool allow_destructive) {
                     path, row.buffered ? "--verify" : "O_DIRECT", kPatternSector, row.block_size,
                     row.buffered ? "" : " or add --buffered"));
   }
+  check_verified_blocks(row, size);
   const std::string mark = own_mark(file.get());
   if (writes(row) && !allow_destructive && mark.empty()) {
     throw RunError(fmt::format(
@@ -192,8 +219,9 @@ void check_target(const Row& row, bool allow_destructive) {
 void make_target_file(const std::string& path, std::uint64_t size, bool allow_destructive) {
   if (is_made_already(path, size, allow_destructive)) return;
   // Under another name until it is whole, so that an interrupted make leaves no short file.
-  const std::string partial = path + ".partial";
-  const int fd = open(partial.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  // A name that nobody has: whatever is there already is somebody else's.
+  const std::string partial = fmt::format("{}.{}.partial", path, getpid());
+  const int fd = open(partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) fail(partial, "open", errno, "choose a directory that exists and may be written");
   const Descriptor file(fd);
   try {

@@ -97,8 +97,11 @@ std::string cure_of_setup(int error) {
 
 RingSetup::RingSetup(const RingRecipe& recipe, const ContextOptions& options) {
   if (options.depth == 0 || options.depth > kMaxCqEntries) {
-    throw SetupFailure(fmt::format("io_uring: a depth of {} is not possible", options.depth),
-                       fmt::format("use a --depth from 1 to {}", kMaxCqEntries));
+    throw SetupFailure(
+        fmt::format("io_uring: {} requests in flight are not possible", options.depth),
+        fmt::format("a ring has 1 to {}: choose --depth so that --depth times the submitters of a "
+                    "context is no more",
+                    kMaxCqEntries));
   }
   for (const File& file : options.files) {
     if (file.kind == FileKind::kDevice) {

@@ -1,7 +1,10 @@
 // Cancelling: one helper, used by io_cancel() and by the end of a context.
 #pragma once
 
+#include <cerrno>
+
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

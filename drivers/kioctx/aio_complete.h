@@ -8,6 +8,7 @@
 #include "drivers/kioctx/contended_wait.h"
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -59,16 +60,18 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
     complete_under_ctx_lock(req, result);
   } else {
     unlist(req);
-    std::uint32_t available = 0;
+    Posted posted{};
     if constexpr (S.mutation == Mutation::kWakeBeforePost) {
-      wake_reapers(1);
+      wake_reapers(Posted{1});
       schedule_point("complete: posted, sleepers not looked for");
     }
     if (posts_event(req)) {
-      available = post_event(req, result);
+      posted = post_event(req, result);
       if constexpr (!S.active_until_reaped) put_slot_of_cancelled();
     } else {
       put_slot_of_cancelled();
+      if constexpr (S.xchg_tail)
+        smp_mb();  // for wake_reapers(), as unlock_tail() does for an event
       if constexpr (S.mutation == Mutation::kNoWakeNoEvent) {
         aio_put_req(req);
         return;
@@ -76,7 +79,7 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
     }
     if constexpr (S.mutation != Mutation::kWakeBeforePost) {
       schedule_point("complete: posted, sleepers not looked for");
-      wake_reapers(available);
+      wake_reapers(posted);
     }
     aio_put_req(req);
   }
@@ -92,8 +95,18 @@ void Kioctx<S>::complete_inline(Request& req, std::int64_t result, KiocbBatch& b
     aio_put_req(req);
     return;
   }
-  batch.available = std::max(batch.available, post_event(req, result));
+  posted(batch.posted, post_event(req, result));
   kiocb_free(&req);
+}
+
+// percpu-rings: of several events that a thread posts, all in one ring unless it is moved, the last
+// looks for sleepers. `before` is the ring that nobody has looked for since; without `now` it is
+// done at once.
+template <Stage S>
+void Kioctx<S>::posted(const CpuRing*& before, const CpuRing* now) {
+  if (before == now) return;
+  if (before != nullptr) wake_reapers(before);
+  before = now;
 }
 
 // batch-completion: one update of the ring and one look for sleepers, for requests of this context.
@@ -101,7 +114,6 @@ template <Stage S>
 void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
   const RcuReadGuard guard;
   for (const CompletedKiocb& done : completed) unlist(request(done.req));
-  std::uint32_t available = 0;
   if constexpr (S.xchg_tail) {
     std::uint32_t end = lock_tail();
     for (const CompletedKiocb& done : completed) {
@@ -112,16 +124,18 @@ void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
       }
     }
     unlock_tail(end);
+    wake_reapers({});
   } else {
+    const CpuRing* last = nullptr;
     for (const CompletedKiocb& done : completed) {
       if (posts_event(request(done.req))) {
-        available = std::max(available, post_event(request(done.req), done.result));
+        posted(last, post_event(request(done.req), done.result));
       } else {
         put_slot_of_cancelled();
       }
     }
+    wake_reapers(last);
   }
-  wake_reapers(available);
   for (const CompletedKiocb& done : completed) aio_put_req(request(done.req));
 }
 
@@ -172,10 +186,8 @@ std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::in
   return ++at >= this->nr_events ? 0 : at;
 }
 
-// Returns how many events there are now, where wake-ups ask for it: in the whole ring (mainline) or
-// in the ring of this CPU (percpu-rings).
 template <Stage S>
-std::uint32_t Kioctx<S>::post_event(const Request& req, std::int64_t result) {
+typename Kioctx<S>::Posted Kioctx<S>::post_event(const Request& req, std::int64_t result) {
   if constexpr (S.percpu_rings) {
     const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
     return this->rings.push({data, data, result, 0});
@@ -212,19 +224,22 @@ std::uint32_t Kioctx<S>::post_under_completion_lock(const Request& req, std::int
   }
 }
 
-// A full barrier between the event and the look at the queue pairs with the sleeper's between the
-// queue and the look at the ring: the sleeper is seen, or has seen the event. In xchg-tail it was
-// in unlock_tail().
+// A full barrier between the event, or the slot that came back without one, and the look at the
+// queue pairs with the sleeper's (set_current_state(), prepare_to_wait()) between the queue and the
+// look at the ring, or at the slots: the sleeper is seen, or has seen what came. In xchg-tail the
+// caller has it behind him: of unlock_tail(), or where there was no event, of its own.
+// percpu-rings: without a ring no event came.
 template <Stage S>
-void Kioctx<S>::wake_reapers(std::uint32_t available) {
+void Kioctx<S>::wake_reapers(Posted posted) {
   if constexpr (S.percpu_rings) {
     smp_mb();
+    const std::uint32_t available = posted == nullptr ? 0 : posted->available();
     if (this->wait.wants(available)) this->wait.wake_up_for(available);
   } else {
     if constexpr (!S.xchg_tail) smp_mb();
     if (!this->wait.active()) return;
     if constexpr (S.min_nr_wakeups) {
-      this->wait.wake_up_for(available);
+      this->wait.wake_up_for(posted);
     } else {
       this->wait.wake_up();
     }
@@ -242,24 +257,27 @@ void Kioctx<S>::wake_reapers(std::uint32_t available) {
 // again before it tries, since others may sleep still.
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
+  const auto exchange = [this] {
+    count_shared_rmw();
+    return this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs with unlock_tail()
+  };
   ++lock_count(LockSite::kTail).acquisitions;
-  count_shared_rmw();
-  // Acquire: pairs with unlock_tail().
-  std::uint32_t seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);
+  std::uint32_t seen = exchange();
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }
   const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    seen = exchange();
     if (seen != kTailLocked) return seen;
   }
   for (;;) {
     this->tail_parked.store(1, std::memory_order_relaxed);
-    smp_mb_rare();                                                       // pairs with unlock_tail()
-    seen = this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs: as above
+    smp_mb_rare();  // pairs with unlock_tail()
+    seen = exchange();
     if (seen != kTailLocked) return seen;
+    schedule_point("complete: tail parked on, not asleep");
     futex_wait(&this->tail_parked, 1, kForever);
   }
 }
@@ -270,7 +288,7 @@ void Kioctx<S>::unlock_tail(std::uint32_t end) {
   // Release: the events. Pairs with aio_read_events_ring().
   this->ring_pages->tail.store(end, std::memory_order_release);
   schedule_point("complete: ring's tail written, lock held");
-  smp_mb();                                          // for wake_reapers()
+  smp_mb();                                          // for wake_reapers(): see there
   this->tail.store(end, std::memory_order_release);  // pairs with lock_tail()
   smp_mb_common();                                   // pairs with lock_tail()
   if (this->tail_parked.load(std::memory_order_relaxed) != 0) [[unlikely]] {

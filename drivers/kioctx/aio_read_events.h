@@ -2,10 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 
 #include "drivers/kioctx/aio_slots.h"
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 

@@ -2,6 +2,8 @@
 // run under the rules that this needs.
 #pragma once
 
+#include <cerrno>
+
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/kioctx_impl.h"
 

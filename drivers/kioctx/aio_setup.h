@@ -1,9 +1,13 @@
 // Contexts: how they begin, are found, are counted, and end.
 #pragma once
 
-#include "drivers/kioctx/aio_slots.h"
+#include <algorithm>
+#include <cerrno>
+
 #include "drivers/kioctx/futex.h"
 #include "drivers/kioctx/kioctx_impl.h"
+#include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -25,8 +29,9 @@ ContextInfo Kioctx<S>::info() const {
   return info;
 }
 
+// If memory is short, the destructor of what the other constructor has made frees what there is.
 template <Stage S>
-Kioctx<S>::Kioctx(const RingSize& size) {
+Kioctx<S>::Kioctx(const RingSize& size) : Kioctx() {
   this->mm = &current_mm<S>;
   this->max_reqs = size.nr_events;
   this->nr_events = size.nr_events;
@@ -164,8 +169,8 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
       return ctx;
     }
     if constexpr (!S.percpu_refcount) {
-      count_shared_rmw();
       if constexpr (S.refcounting) {
+        count_shared_rmw();
         ctx->users.fetch_add(1, std::memory_order_relaxed);
         return ctx;
       }
@@ -173,6 +178,7 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
       std::int32_t users = ctx->users.load(std::memory_order_relaxed);
       do {
         if (users == 0) return nullptr;
+        count_shared_rmw();
       } while (!ctx->users.compare_exchange_weak(users, users + 1, std::memory_order_relaxed));
       return ctx;
     }
@@ -211,6 +217,7 @@ int Kioctx<S>::kill_ioctx([[maybe_unused]] std::atomic<std::uint32_t>& all_done)
     bool was_dead = false;
     {
       const SpinLockGuard guard(this->mm->ioctx_lock, LockSite::kIoctxLock);
+      count_shared_rmw();
       was_dead = this->dead.exchange(1, std::memory_order_relaxed) != 0;
       if (!was_dead) hlist_del();
     }
@@ -228,6 +235,7 @@ void Kioctx<S>::kill_by_refcount() {
   if constexpr (S.percpu_refcount) {
     if (!this->users.kill()) return;
   } else {
+    count_shared_rmw();
     if (this->dead.exchange(1, std::memory_order_relaxed) != 0) return;
   }
   {
@@ -239,13 +247,14 @@ void Kioctx<S>::kill_by_refcount() {
   put_ioctx();
 }
 
-// mainline: no grace period is waited for by the caller of io_destroy(), but the one in which the
-// users' counters are folded.
+// mainline: no grace period is waited for by the caller of io_destroy(), but those in which the
+// counters of users and of requests are folded.
 template <Stage S>
 int Kioctx<S>::kill_by_table(std::atomic<std::uint32_t>& all_done) {
   if constexpr (S.table_lookup) {
     {
       const SpinLockGuard guard(this->mm->ioctx_lock, LockSite::kIoctxLock);
+      count_shared_rmw();
       if (this->dead.exchange(1, std::memory_order_relaxed) != 0) return -EINVAL;
       const auto* table = this->mm->ioctx_table.load(std::memory_order_relaxed);
       table->contexts[this->user_id >> kTableIndexShift].store(nullptr, std::memory_order_relaxed);
@@ -326,6 +335,7 @@ std::int64_t Kioctx<S>::slots_in_flight() const {
 template <Stage S>
 void Kioctx<S>::wait_for_all_slots() {
   if constexpr (S.percpu_reqs_available) {
+    count_shared_rmw();
     this->reqs_available.fetch_add(percpu_fold(this->cpu), std::memory_order_relaxed);
   }
   WaitQueueEntry entry(true);

@@ -9,10 +9,12 @@
 //   mainline                per CPU; slots come back by looking at how far the user has reaped
 #pragma once
 
-#include <algorithm>
+#include <algorithm>  // IWYU pragma: keep
 
 #include "drivers/kioctx/kioctx_impl.h"
 #include "drivers/kioctx/reqs_available.h"
+#include "drivers/kioctx/request_cache.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -128,10 +130,10 @@ bool Kioctx<S>::get_slot() {
     std::uint32_t avail = this->reqs_available.load(std::memory_order_relaxed);
     do {
       if (avail == 0) return false;
+      count_shared_rmw();
       // Acquire: the events were read before their slots came back. Pairs with put_slots().
     } while (!this->reqs_available.compare_exchange_weak(
         avail, avail - 1, std::memory_order_acquire, std::memory_order_relaxed));
-    count_shared_rmw();
     return true;
   } else {
     const auto slots = std::int32_t(this->nr_events - 1);

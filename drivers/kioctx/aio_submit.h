@@ -23,9 +23,7 @@ IoSubmitResult Kioctx<S>::do_io_submit(const FileTable& files, std::span<const I
     ++result.submitted;
   }
   if constexpr (!S.no_batch_alloc) kiocb_batch_free(batch);
-  if constexpr (S.percpu_rings) {
-    if (batch.available > 0) wake_reapers(batch.available);
-  }
+  if constexpr (S.percpu_rings) posted(batch.posted, nullptr);
   return result;
 }
 
@@ -36,15 +34,15 @@ int Kioctx<S>::io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatc
   const bool has_file = iocb.opcode != IocbCommand::kNoop;
   File* file = nullptr;
   if constexpr (!S.slot_before_file) {
-    if (has_file && (file = files.fget(iocb.fildes)) == nullptr) return EBADF;
+    if (has_file && (file = get_file(files, iocb.fildes)) == nullptr) return EBADF;
   }
   Request* req = aio_get_req(batch);
   if (req == nullptr) {
-    if (file != nullptr) fput(file);
+    if (file != nullptr) put_file(file);
     return EAGAIN;
   }
   if constexpr (S.slot_before_file) {
-    if (has_file && (file = files.fget(iocb.fildes)) == nullptr) {
+    if (has_file && (file = get_file(files, iocb.fildes)) == nullptr) {
       aio_abort_req(*req);
       return EBADF;
     }
@@ -163,7 +161,7 @@ typename Kioctx<S>::Request* Kioctx<S>::kiocb_alloc() {
 
 template <Stage S>
 void Kioctx<S>::kiocb_free(Request* req) {
-  if (req->ki_filp != nullptr) fput(req->ki_filp);
+  if (req->ki_filp != nullptr) put_file(req->ki_filp);
   RequestCache<Request>::free(req);
   if constexpr (S.reqs_refcount) {
     if (this->reqs.put()) free_ioctx_reqs();

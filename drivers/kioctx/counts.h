@@ -1,5 +1,6 @@
 // What the engine counts of itself, exactly: every acquisition of every lock where it happens,
-// every atomic read-modify-write on a shared line, every allocation and every wake-up.
+// every atomic read-modify-write on a shared line, those that did not get what they wanted
+// included, every allocation and every wake-up.
 //
 // Kept per thread, so that counting writes no shared line. A count is an atomic only so that
 // another thread may look at it; its own thread adds to it with a plain load and store. A build
@@ -98,11 +99,14 @@ struct LockCount {
 struct Counts {
   std::array<LockCount, kLockSites> locks;
   // Atomic read-modify-writes of the engine on lines that other CPUs write too, those inside its
-  // locks included. Per-CPU counters and a request's own reference count are not shared lines.
+  // locks included: each try, for one that fails takes the line too. Per-CPU counters and a
+  // request's own words (references, cancelling) are not shared lines; liburcu's are not counted.
   Count shared_rmw;
   Count allocations;  // requests and their memory: 1 each, and 1 more when the thread's cache is
                       // empty
-  Count wakeups;      // calls of futex(FUTEX_WAKE), and sleepers made runnable without one
+  // Calls of futex(FUTEX_WAKE), for whomever: sleepers on events, parked waiters of locks, the
+  // engine's own threads, the caller of io_destroy; and sleepers made runnable without one.
+  Count wakeups;
 
   LockCount& at(LockSite site) { return locks[std::size_t(site)]; }
   const LockCount& at(LockSite site) const { return locks[std::size_t(site)]; }

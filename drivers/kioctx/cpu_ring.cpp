@@ -2,9 +2,13 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <bit>
-#include <cstring>
 #include <new>
+
+#include "drivers/kioctx/percpu.h"
+#include "drivers/kioctx/reqs_available.h"
+#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -20,28 +24,26 @@ void CpuRings::init(std::uint32_t slots) {
 
 CpuRings::~CpuRings() { ::operator delete (base_, std::align_val_t{kPageSize}); }
 
-std::uint32_t CpuRings::push(const IoEvent& event) {
+const CpuRing* CpuRings::push(const IoEvent& event) {
   if (mutated(PartMutation::kPercpuInterrupted)) {
     return post(ring(std::uint32_t(sched_getcpu())), event);
   }
   if (!percpu_uses_rseq()) return push_locked(event);
-  CpuRing* at = nullptr;
-  const std::uint32_t end = percpu_detail::rseq_push(base_, stride_, mask_, event, at);
-  return end - at->head.load(std::memory_order_relaxed);
+  return percpu_detail::rseq_push<CpuRing>(base_, stride_, mask_, event);
 }
 
-std::uint32_t CpuRings::push_locked(const IoEvent& event) {
+const CpuRing* CpuRings::push_locked(const IoEvent& event) {
   CpuRing& at = ring(std::uint32_t(sched_getcpu()));
   const SpinLockGuard guard(at.lock, LockSite::kCpuRing);
   return post(at, event);
 }
 
-std::uint32_t CpuRings::post(CpuRing& at, const IoEvent& event) const {
+const CpuRing* CpuRings::post(CpuRing& at, const IoEvent& event) const {
   const std::uint32_t end = at.tail.load(std::memory_order_relaxed);
   (&at.events[0])[end & mask_] = event;
   schedule_point("cpu ring: event written, tail not");
   at.tail.store(end + 1, std::memory_order_release);  // pairs with pop_from
-  return end + 1 - at.head.load(std::memory_order_relaxed);
+  return &at;
 }
 
 std::uint32_t CpuRings::pop_from(CpuRing& ring, std::span<IoEvent> out) const {
@@ -50,7 +52,8 @@ std::uint32_t CpuRings::pop_from(CpuRing& ring, std::span<IoEvent> out) const {
   const std::uint32_t available = ring.tail.load(std::memory_order_acquire) - head;
   const auto count = std::min(available, std::uint32_t(out.size()));
   for (std::uint32_t i = 0; i < count; ++i) out[i] = (&ring.events[0])[head++ & mask_];
-  if (count > 0) ring.head.store(head, std::memory_order_relaxed);  // slots order the rest
+  // Release: the tail was read. Pairs with available(); the rest is ordered by slots.
+  if (count > 0) ring.head.store(head, std::memory_order_release);
   return count;
 }
 

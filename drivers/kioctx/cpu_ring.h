@@ -23,7 +23,6 @@
 // is none, as asynchronous I/O never promised one: a reaper looks at the rings in turn.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -31,8 +30,6 @@
 
 #include "drivers/kioctx/cacheline.h"
 #include "drivers/kioctx/kioctx.h"
-#include "drivers/kioctx/percpu.h"
-#include "drivers/kioctx/reqs_available.h"
 #include "drivers/kioctx/spin_lock.h"
 
 namespace aioscope::kioctx {
@@ -42,6 +39,13 @@ struct CpuRing {
   SpinLock lock;                                           // they take turns by it without rseq
   alignas(kCacheline) std::atomic<std::uint32_t> head{0};  // written by reapers
   alignas(kCacheline) IoEvent events[1];                   // as many as there are entries
+
+  // Events that nobody has reaped yet, as of a moment ago.
+  std::uint32_t available() const {
+    // Acquire: the tail that the reaper saw, so that this is never below 0. Pairs with pop_from.
+    const std::uint32_t from = head.load(std::memory_order_acquire);
+    return tail.load(std::memory_order_relaxed) - from;
+  }
 };
 static_assert(offsetof(CpuRing, tail) == 0, "the rseq sequence commits to the first word");
 
@@ -55,9 +59,9 @@ class CpuRings {
   // Rings that hold `slots` events each. Once, before any other call. Throws std::bad_alloc.
   void init(std::uint32_t slots);
 
-  // Posts the event to the ring of this CPU, for which the caller holds a slot. Thread-safe.
-  // Returns how many events that ring holds now, to which a reaper may have come already.
-  std::uint32_t push(const IoEvent& event);
+  // Posts the event to the ring of this CPU, for which the caller holds a slot, and returns that
+  // ring. Thread-safe. Reads no line that reapers write.
+  const CpuRing* push(const IoEvent& event);
 
   // Moves up to out.size() events to the front of `out`, beginning at another ring each time and
   // from no ring more than its share while others have some. Returns their number. One reaper at a
@@ -74,8 +78,8 @@ class CpuRings {
   CpuRing& ring(std::uint32_t cpu) const {
     return *reinterpret_cast<CpuRing*>(base_ + std::size_t{cpu} * stride_);
   }
-  std::uint32_t push_locked(const IoEvent& event);
-  std::uint32_t post(CpuRing& at, const IoEvent& event) const;  // needs its lock
+  const CpuRing* push_locked(const IoEvent& event);
+  const CpuRing* post(CpuRing& at, const IoEvent& event) const;  // needs its lock
   std::uint32_t pop_from(CpuRing& ring, std::span<IoEvent> out) const;
 
   std::byte* base_ = nullptr;

@@ -1,5 +1,7 @@
 #include "drivers/kioctx/delayed_work.h"
 
+#include <pthread.h>
+
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/futex.h"
 
@@ -11,6 +13,7 @@ void DelayedWork::queue(std::int64_t delay_ns) {
     const SpinLockGuard guard(lock_, LockSite::kWorkLock);
     if (cancelled_ || due_ns_ != kIdle) return;
     due_ns_ = due;
+    count_shared_rmw();
     changes_.fetch_add(1, std::memory_order_relaxed);
     if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   }
@@ -21,6 +24,7 @@ void DelayedWork::cancel_sync() {
   {
     const SpinLockGuard guard(lock_, LockSite::kWorkLock);
     cancelled_ = true;
+    count_shared_rmw();
     changes_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&changes_, 1);
@@ -29,6 +33,7 @@ void DelayedWork::cancel_sync() {
 
 // Sleeps on the value that `changes_` had under the lock, so that no change is missed.
 void DelayedWork::serve() {
+  pthread_setname_np(pthread_self(), "kioctx work");
   const ServiceThread counted;
   for (;;) {
     lock_.lock(LockSite::kWorkLock);

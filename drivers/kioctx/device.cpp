@@ -89,6 +89,7 @@ InterruptCpu::~InterruptCpu() {
   {
     const SpinLockGuard guard(lock_, LockSite::kDeviceQueue);
     stopping_ = true;
+    count_shared_rmw();
     doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&doorbell_, 1);
@@ -113,6 +114,7 @@ void InterruptCpu::add(ListNode& requests) {
     arrived_.append_all(requests);
     if (due_ns >= sleeps_until_ns_) return;
     sleeps_until_ns_ = kAwake;
+    count_shared_rmw();
     doorbell_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&doorbell_, 1);
@@ -203,6 +205,7 @@ std::int64_t InterruptCpu::result_of(const Kiocb& req) {
 }
 
 void InterruptCpu::serve() {
+  pthread_setname_np(pthread_self(), "kioctx device");
   const ServiceThread counted;
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);  // a request is due when it is, not up to 50 us later
   std::vector<CompletedKiocb> due(spec_.coalesce);

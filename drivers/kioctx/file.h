@@ -2,11 +2,11 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <deque>
 
 #include "drivers/kioctx/cacheline.h"
+#include "drivers/kioctx/percpu.h"
 
 namespace aioscope::kioctx {
 
@@ -26,10 +26,14 @@ struct FileOperations {
 // What a file was opened for, in bits.
 enum class FileAccess : std::uint8_t { kRead = 1, kWrite = 2, kReadWrite = 3 };
 
-// One line per file: its count is written by every request that uses it, from every CPU.
+// One line per file: its count is written by every request that uses it, from every CPU, except
+// in percpu-rings, where references are counted on the CPU that takes or drops them.
 struct alignas(kCacheline) File {
   File(const FileOperations& operations, void* data, FileAccess access)
-      : f_op(&operations), private_data(data), f_mode(access) {}
+      : f_op(&operations), private_data(data), f_percpu_count(alloc_percpu()), f_mode(access) {}
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() { free_percpu(f_percpu_count); }
 
   bool allows(FileAccess access) const {
     return (std::uint8_t(f_mode) & std::uint8_t(access)) != 0;
@@ -38,6 +42,7 @@ struct alignas(kCacheline) File {
   std::atomic<std::int64_t> f_count{1};
   const FileOperations* f_op;
   void* private_data;
+  PercpuSlot* const f_percpu_count;
   FileAccess f_mode;
 };
 
@@ -64,11 +69,22 @@ class FileTable {
     return &file;
   }
 
-  // References held by requests, over all files. Exact only while nothing is in flight.
+  // The same for fput_percpu(): writes no line that another CPU writes.
+  File* fget_percpu(std::uint32_t number) const {
+    if (number >= files_.size()) return nullptr;
+    File& file = files_[number];
+    percpu_add(file.f_percpu_count, 1);
+    return &file;
+  }
+
+  // References held by requests, over all files. While none is taken any more it is never less than
+  // those that are left: a CPU's count that is read early is too high, if anything.
   std::int64_t references() const {
     std::int64_t sum = 0;
-    // Acquire: pairs with fput().
-    for (const File& file : files_) sum += file.f_count.load(std::memory_order_acquire) - 1;
+    for (const File& file : files_) {
+      sum += file.f_count.load(std::memory_order_acquire) - 1;  // pairs with fput()
+      sum += std::int32_t(percpu_sum(file.f_percpu_count));
+    }
     return sum;
   }
 
@@ -80,5 +96,7 @@ class FileTable {
 inline void fput(File* file) {
   file->f_count.fetch_sub(1, std::memory_order_release);  // pairs with FileTable::references
 }
+
+inline void fput_percpu(File* file) { percpu_add(file->f_percpu_count, std::uint32_t(-1)); }
 
 }  // namespace aioscope::kioctx

@@ -1,6 +1,7 @@
 #include "drivers/kioctx/file_workers.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -53,6 +54,7 @@ FileWorkers::~FileWorkers() {
   {
     const SpinLockGuard guard(lock_, LockSite::kFileQueue);
     stopping_ = true;
+    count_shared_rmw();
     issued_.fetch_add(1, std::memory_order_relaxed);
   }
   futex_wake(&issued_, INT_MAX);
@@ -85,6 +87,7 @@ void FileWorkers::issue(File* file, ListNode& requests) {
       ++count;
     }
     wake = std::min(count, self.idle_);
+    count_shared_rmw();
     self.issued_.fetch_add(1, std::memory_order_relaxed);
   }
   if (wake > 0) futex_wake(&self.issued_, int(wake));
@@ -126,6 +129,7 @@ Kiocb* FileWorkers::take() {
 }
 
 void FileWorkers::serve() {
+  pthread_setname_np(pthread_self(), "kioctx file");
   const ServiceThread counted;
   while (Kiocb* req = take()) {
     aio_complete(req, transfer(*req, static_cast<OpenFile*>(req->ki_filp->private_data)->fd));

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <ctime>
 
+#include "drivers/kioctx/counts.h"
+
 namespace aioscope::kioctx {
 
 int futex_wait(const void* word, std::uint32_t expected, std::int64_t until_ns) {
@@ -21,6 +23,7 @@ int futex_wait(const void* word, std::uint32_t expected, std::int64_t until_ns) 
 
 void futex_wake(const void* word, int count) {
   ++system_calls;
+  ++counts.wakeups;
   syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
 }
 

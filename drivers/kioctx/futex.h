@@ -15,7 +15,7 @@ inline constexpr std::int64_t kForever = INT64_MAX;
 // -EINTR. Thread-safe; the word is only compared by the kernel.
 int futex_wait(const void* word, std::uint32_t expected, std::int64_t until_ns);
 
-// Wakes up to `count` sleepers. The word is not read: it may be gone by now.
+// Wakes up to `count` sleepers; counted as a wake-up. The word is not read: it may be gone by now.
 void futex_wake(const void* word, int count);
 
 // Lets other threads that are ready have the CPU: sched_yield(2).

@@ -54,7 +54,7 @@ struct ContextInfo {
 template <Stage S>
 struct Aio {
   // Makes a context for at least `nr_events` requests in flight. Returns 0, or -EINVAL for a size
-  // of 0, or over 2^23, which is 2^22 where slots are counted per CPU. Throws std::bad_alloc.
+  // of 0, or over 2^23, which is 2^22 where slots are counted per CPU; or -ENOMEM.
   static int io_setup(std::uint32_t nr_events, AioContextId* id);
 
   // Starts a prefix of `iocbs`.

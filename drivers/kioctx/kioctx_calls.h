@@ -1,12 +1,17 @@
 // Aio's calls, to be instantiated for a stage: the only includer of all parts of a context.
 #pragma once
 
+#include <cerrno>
+#include <new>
+
+// IWYU pragma: begin_exports
 #include "drivers/kioctx/aio_cancel.h"
 #include "drivers/kioctx/aio_complete.h"
 #include "drivers/kioctx/aio_read_events.h"
 #include "drivers/kioctx/aio_retry.h"
 #include "drivers/kioctx/aio_setup.h"
 #include "drivers/kioctx/aio_submit.h"
+// IWYU pragma: end_exports
 #include "drivers/kioctx/kioctx.h"
 
 namespace aioscope::kioctx {
@@ -35,10 +40,14 @@ int Aio<S>::io_setup(std::uint32_t nr_events, AioContextId* id) {
   // Of the ring that is made.
   const std::uint32_t most = S.percpu_reqs_available ? kMaxEvents / 2 : kMaxEvents;
   if (nr_events == 0 || nr_events > most) return -EINVAL;
-  Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
-  *id = ctx->id();
-  ctx->put_ioctx();
-  return 0;
+  try {
+    Kioctx<S>* ctx = Kioctx<S>::ioctx_alloc(nr_events);
+    *id = ctx->id();
+    ctx->put_ioctx();
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return -ENOMEM;
+  }
 }
 
 template <Stage S>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <string_view>
 #include <system_error>
@@ -87,7 +88,11 @@ class KioctxContext final : public Context {
                          fmt::format("ask for 1 to {}", kMaxDepth));
     }
     for (const File& file : options.files) install(file, options.depth);
-    calls_.io_setup(options.depth, &id_);
+    if (const int error = -calls_.io_setup(options.depth, &id_); error != 0) {
+      throw SetupFailure(
+          fmt::format("kioctx: io_setup({}): {}", options.depth, std::strerror(error)),
+          "use a smaller depth");
+    }
   }
   // A completion thread, which others use too, may be putting a file of ours when its last
   // completion has been reaped already. It uses nothing of ours after that.

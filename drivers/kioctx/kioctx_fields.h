@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -43,8 +42,18 @@ struct HlistNode {
 struct AtomicUsers : std::atomic<std::int32_t> {
   AtomicUsers() : std::atomic<std::int32_t>(2) {}
 };
+// As they were merged: per CPU from birth.
+struct BornPercpuRef : PercpuRef {
+  BornPercpuRef() : PercpuRef(State::kPtr) {}
+};
+// The bug of baf10564fbb6 needs a count whose end no look-up holds up: the kernel's kill waited for
+// the other kind of RCU.
 template <Stage S>
-using Users = std::conditional_t<S.percpu_refcount, PercpuRef, AtomicUsers>;
+using MainlineRef =
+    std::conditional_t<S.mutation == Mutation::kGetOfTheDead, PercpuRef, BornPercpuRef>;
+template <Stage S>
+using Users = std::conditional_t<S.table_lookup, MainlineRef<S>,
+                                 std::conditional_t<S.percpu_refcount, PercpuRef, AtomicUsers>>;
 
 // Slots taken; guarded by ctx_lock until lockless-put.
 template <Stage S>
@@ -136,7 +145,7 @@ struct alignas(kCacheline) OwnCachelineFields {
   AioRing* ring_pages = nullptr;
   std::uint64_t nr_pages = 0;
   [[no_unique_address]] Field<S.percpu_rings, CpuRings, 3> rings{};
-  [[no_unique_address]] Field<S.reqs_refcount, PercpuRef, 4> reqs{};
+  [[no_unique_address]] Field<S.reqs_refcount, MainlineRef<S>, 4> reqs{};
   // The end of a context waits for its requests on this word, which is the caller's.
   [[no_unique_address]] Field<S.reqs_refcount, std::atomic<std::uint32_t>*, 5> rq_wait{};
 

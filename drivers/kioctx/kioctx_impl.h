@@ -6,16 +6,12 @@
 // aio_complete.h, aio_cancel.h, aio_read_events.h.
 #pragma once
 
-#include <cerrno>
 #include <cstdint>
 #include <span>
-#include <type_traits>
 
 #include "drivers/kioctx/aio_kiocb.h"
 #include "drivers/kioctx/kioctx.h"
 #include "drivers/kioctx/kioctx_fields.h"
-#include "drivers/kioctx/request_cache.h"
-#include "drivers/kioctx/schedule_point.h"
 
 namespace aioscope::kioctx {
 
@@ -77,7 +73,8 @@ class Kioctx : public KioctxFields<S> {
  private:
   friend struct KioctxParts<S>;
 
-  explicit Kioctx(const RingSize& size);
+  Kioctx() = default;
+  explicit Kioctx(const RingSize& size);  // throws std::bad_alloc
   ~Kioctx();
 
   // aio_setup.h
@@ -101,9 +98,13 @@ class Kioctx : public KioctxFields<S> {
   // aio_submit.h
   struct KiocbBatch {
     Request* head = nullptr;
-    std::uint32_t count;          // requests still to come
-    std::uint32_t available = 0;  // percpu-rings: what wake_reapers() is to be told at the end
+    std::uint32_t count;              // requests still to come
+    const CpuRing* posted = nullptr;  // percpu-rings: nobody has looked for sleepers since
   };
+  static File* get_file(const FileTable& files, std::uint32_t number) {
+    return S.percpu_rings ? files.fget_percpu(number) : files.fget(number);
+  }
+  static void put_file(File* file) { S.percpu_rings ? fput_percpu(file) : fput(file); }
   int io_submit_one(const FileTable& files, const Iocb& iocb, KiocbBatch& batch);
   Request* aio_get_req(KiocbBatch& batch);
   Request* kiocb_alloc();
@@ -142,9 +143,13 @@ class Kioctx : public KioctxFields<S> {
   void complete_batch(std::span<CompletedKiocb> completed);
   void unlist(Request& req);
   bool posts_event(Request& req);
-  std::uint32_t post_event(const Request& req, std::int64_t result);
+  // What a look for sleepers needs to know of an event that was posted: the CPU's ring that has it,
+  // or how many the ring has.
+  using Posted = std::conditional_t<S.percpu_rings, const CpuRing*, std::uint32_t>;
+  Posted post_event(const Request& req, std::int64_t result);
+  void posted(const CpuRing*& before, const CpuRing* now);
   std::uint32_t post_under_completion_lock(const Request& req, std::int64_t result);
-  void wake_reapers(std::uint32_t available);
+  void wake_reapers(Posted posted);
   std::uint32_t lock_tail();
   void unlock_tail(std::uint32_t end);
   std::uint32_t put_event(std::uint32_t at, const Request& req, std::int64_t result);

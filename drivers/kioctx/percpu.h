@@ -53,4 +53,4 @@ std::uint32_t percpu_fold(PercpuSlot* slots);
 
 }  // namespace aioscope::kioctx
 
-#include "drivers/kioctx/percpu_inline.h"
+#include "drivers/kioctx/percpu_inline.h"  // IWYU pragma: export

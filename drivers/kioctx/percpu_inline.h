@@ -114,13 +114,12 @@ inline std::uint32_t rseq_add_and_drain(PercpuSlot* slots, std::uint32_t value,
 
 // Writes `event` behind the tail of this CPU's ring and commits by storing tail + 1. The rings lie
 // `stride` bytes apart from `base` on; a ring's tail is its first word and its entries, `mask` + 1
-// of them, begin `events` bytes into it. Returns the new tail and sets `ring`.
+// of them, begin `events` bytes into it. Returns the ring.
 template <class Ring, class Event>
-inline std::uint32_t rseq_push(std::byte* base, std::uint64_t stride, std::uint32_t mask,
-                               const Event& event, Ring*& ring) {
+inline Ring* rseq_push(std::byte* base, std::uint64_t stride, std::uint32_t mask,
+                       const Event& event) {
   static_assert(sizeof(Event) == 32);
   for (;;) {
-    std::uint32_t end;
     std::byte* at;
     // rax: the ring, from the CPU's number that BEGIN has shifted left by 6.
     asm goto volatile(AIOSCOPE_RSEQ_BEGIN
@@ -137,15 +136,13 @@ inline std::uint32_t rseq_push(std::byte* base, std::uint64_t stride, std::uint3
                       "movdqu %%xmm1, 16+%c[events](%%rax, %%rdx)\n\t"
                       "incl %%ecx\n\t"
                       "movq %%rax, %[at]\n\t"
-                      "movl %%ecx, %[end]\n\t"
                       "movl %%ecx, (%%rax)\n" AIOSCOPE_RSEQ_END
-                      : [end] "=&r"(end), [at] "=&r"(at)
+                      : [at] "=&r"(at)
                       : AIOSCOPE_RSEQ_INPUTS(base), [stride] "r"(stride), [mask] "r"(mask),
                         [event] "r"(&event), [events] "i"(offsetof(Ring, events))
                       : "rax", "rcx", "rdx", "xmm0", "xmm1", "memory", "cc"
                       : aborted);
-    ring = reinterpret_cast<Ring*>(at);
-    return end;
+    return reinterpret_cast<Ring*>(at);
   aborted:;
   }
 }
@@ -161,8 +158,8 @@ inline void rseq_add(PercpuSlot*, std::uint32_t) {}
 inline bool rseq_take_one(PercpuSlot*) { return false; }
 inline std::uint32_t rseq_add_and_drain(PercpuSlot*, std::uint32_t, std::uint32_t) { return 0; }
 template <class Ring, class Event>
-std::uint32_t rseq_push(std::byte*, std::uint64_t, std::uint32_t, const Event&, Ring*&) {
-  return 0;
+Ring* rseq_push(std::byte*, std::uint64_t, std::uint32_t, const Event&) {
+  return nullptr;
 }
 
 #endif

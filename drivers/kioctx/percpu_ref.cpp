@@ -19,7 +19,9 @@ std::uintptr_t PercpuRef::word_of_now() {
   return (now_ms() << kStateBits) | std::uintptr_t(State::kNone);
 }
 
-PercpuRef::PercpuRef() : pcpu_count_(word_of_now()) {}
+PercpuRef::PercpuRef(State begins_in)
+    : pcpu_count_(begins_in == State::kPtr ? reinterpret_cast<std::uintptr_t>(alloc_percpu())
+                                           : word_of_now()) {}
 
 PercpuRef::~PercpuRef() {
   const std::uintptr_t word = pcpu_count_.load(std::memory_order_relaxed);
@@ -29,6 +31,7 @@ PercpuRef::~PercpuRef() {
 // The kernel leaves the read section to allocate, since that may sleep; here a read section may.
 // Losing the exchange means that somebody else made counters, noted the time, or killed: all fine.
 void PercpuRef::get_counter_wrapped(std::uintptr_t word) {
+  count_shared_rmw();  // one of the two exchanges
   const std::uintptr_t now = word_of_now();
   if ((now >> kStateBits) - (word >> kStateBits) > kWrapWithinMs) {
     pcpu_count_.compare_exchange_strong(word, now, std::memory_order_relaxed);
@@ -47,6 +50,7 @@ bool PercpuRef::kill() {
   for (;;) {
     const State seen = state_of(word);
     if (seen == State::kDying || seen == State::kDead) return false;
+    count_shared_rmw();
     const State next = seen == State::kPtr ? State::kDying : State::kDead;
     if (pcpu_count_.compare_exchange_weak(word, std::uintptr_t(next), std::memory_order_acq_rel,
                                           std::memory_order_acquire)) {  // pairs: counters' birth
@@ -55,12 +59,14 @@ bool PercpuRef::kill() {
     }
   }
   PercpuSlot* slots = slots_of(word);
+  schedule_point("ref: dying, grace period to come");
   const bool waits = !mutated(PartMutation::kRefNoGracePeriod);
   if (waits) synchronize_rcu();
   schedule_point("ref: dying, not summed");
   // A counter may be negative, being where references were put that were got elsewhere; the sum is
   // not wrapped, and is extended with its sign for the initial reference may cover one that is.
   const auto sum = std::int64_t(std::int32_t(percpu_sum(slots)));
+  count_shared_rmw();
   count_.fetch_add(std::uint64_t(sum), std::memory_order_relaxed);
   schedule_point("ref: summed, not dead");
   // Release: the sum comes before DEAD, for a put() that sees DEAD and tests for zero.

@@ -18,12 +18,13 @@
 // it reads the state AFTER its decrement; the state is therefore read again there.
 //
 // NONE becomes PTR when the 14-bit get counter in the high bits of count_ wraps (every 16384 gets)
-// within a second of its last wrap.
+// within a second of its last wrap. Today's kernel has no NONE: its counts begin in PTR.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/percpu.h"
 #include "drivers/kioctx/rcu.h"
 #include "drivers/kioctx/schedule_point.h"
@@ -34,7 +35,8 @@ class PercpuRef {
  public:
   enum class State : std::uintptr_t { kPtr = 0, kNone = 1, kDying = 2, kDead = 3 };
 
-  PercpuRef();   // holds the initial reference; state NONE
+  // Holds the initial reference; state NONE, or PTR. The latter throws std::bad_alloc.
+  explicit PercpuRef(State begins_in = State::kNone);
   ~PercpuRef();  // must be DEAD, or not shared with any thread
   PercpuRef(const PercpuRef&) = delete;
   PercpuRef& operator=(const PercpuRef&) = delete;
@@ -84,6 +86,7 @@ inline void PercpuRef::get() {
     return;
   }
   schedule_point("ref: atomic to be raised");
+  count_shared_rmw();
   const std::uint64_t count = count_.fetch_add(kOneGet, std::memory_order_relaxed) + kOneGet;
   if (state_of(word) == State::kNone && (count >> kCountBits) == 0) get_counter_wrapped(word);
 }
@@ -101,6 +104,7 @@ inline bool PercpuRef::tryget_live() {
   std::uint64_t count = count_.load(std::memory_order_relaxed);
   do {
     if ((count & kCountMask) == 0) return false;
+    count_shared_rmw();
   } while (!count_.compare_exchange_weak(count, count + kOneGet, std::memory_order_relaxed));
   if (((count + kOneGet) >> kCountBits) == 0) get_counter_wrapped(word);
   return true;
@@ -118,6 +122,7 @@ inline bool PercpuRef::put() {
     }
   }
   schedule_point("ref: atomic to be lowered");
+  count_shared_rmw();
   // Release: what was done with the reference; acquire: what all others did, and DEAD (see above).
   const std::uint64_t left = (count_.fetch_sub(1, std::memory_order_acq_rel) - 1) & kCountMask;
   if (mutated(PartMutation::kRefStateReadBefore))

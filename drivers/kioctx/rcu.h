@@ -1,7 +1,7 @@
 // RCU over liburcu, by the kernel's names. Threads register at their first read section.
 #pragma once
 
-#include <urcu/urcu-memb.h>
+#include <urcu/urcu-memb.h>  // IWYU pragma: keep
 #if !defined(__SANITIZE_THREAD__)
 // The read side's two functions, of under ten lines, are meant to be inlined by any program.
 #include <urcu/static/urcu-memb.h>

@@ -74,9 +74,9 @@ inline bool get_reqs_available(PercpuSlot* cpu, std::atomic<std::uint32_t>& glob
   std::uint32_t avail = global.load(std::memory_order_relaxed);
   do {
     if (avail < req_batch) return false;
+    count_shared_rmw();
   } while (!global.compare_exchange_weak(avail, avail - req_batch, std::memory_order_acquire,
                                          std::memory_order_relaxed));  // pairs: put_reqs_available
-  count_shared_rmw();
   // One is taken at once. The others go to the CPU this thread is on by now, which may have some:
   // the kernel, which cannot be preempted here, gives them to the CPU that had none.
   put_reqs_available(cpu, global, req_batch, req_batch - 1);

@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <type_traits>
-#include <utility>
+#include <type_traits>  // IWYU pragma: keep
+#include <utility>      // IWYU pragma: keep
 #include <vector>
 
 #include "drivers/kioctx/cacheline.h"

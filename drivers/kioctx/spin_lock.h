@@ -31,7 +31,6 @@ class SpinLock {
  public:
   void lock(LockSite site) {
     ++lock_count(site).acquisitions;
-    count_shared_rmw();
     if (!try_lock()) lock_contended(site);
   }
 
@@ -43,6 +42,7 @@ class SpinLock {
 
  private:
   bool try_lock() {
+    count_shared_rmw();
     return locked_.exchange(1, std::memory_order_acquire) == 0;  // pairs with unlock
   }
   void lock_contended(LockSite site);

@@ -8,8 +8,10 @@ namespace {
 std::string find_path(const Stage& s) {
   const std::string_view by = s.table_lookup ? "table, under RCU; " : "list walk, under RCU; ";
   return std::string(by) +
-         (s.percpu_refcount ? "users counted per CPU: no shared line written"
-                            : "users +1 and -1 on a line that all read: 2 shared writes a call");
+         (s.table_lookup ? "users counted per CPU: no shared line written"
+          : s.percpu_refcount
+              ? "users counted per CPU once there are many lookups: no shared line written"
+              : "users +1 and -1 on a line that all read: 2 shared writes a call");
 }
 
 std::string slots_of(const Stage& s) {
@@ -19,7 +21,7 @@ std::string slots_of(const Stage& s) {
                : "slots for up to 32 requests under ctx_lock, reading the ring's head and tail";
   }
   if (!s.reqs_available) return "reqs_active +1: 1 shared write";
-  if (!s.percpu_reqs_available) return "reqs_available -1: 1 shared write";
+  if (!s.percpu_reqs_available) return "reqs_available -1: 1 shared write, uncontended";
   std::string text =
       "this CPU's slots -1; a batch borrowed from the shared number when it has none";
   if (s.slots_at_completion) text += "; completion_lock when that has none either";
@@ -43,8 +45,10 @@ std::string complete_path(const Stage& s) {
     return "event and tail of this CPU's ring, in a restartable sequence; the wait queue's line is "
            "read once a call";
   }
-  std::string text = s.xchg_tail ? "xchg of the tail, which is the lock: event, ring's tail"
-                                 : "completion_lock around event and tail";
+  std::string text = s.xchg_tail
+                         ? "xchg of the tail, which is the lock (1 shared write, uncontended): "
+                           "event, ring's tail"
+                         : "completion_lock around event and tail";
   if (s.slots_at_completion) text += ", and slots of what was reaped meanwhile";
   if (!s.active_until_reaped) text += "; reqs_active -1";
   text += "; the wait queue's line is read";

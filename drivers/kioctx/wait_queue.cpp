@@ -32,6 +32,7 @@ void WaitQueueHead::remove_wait_queue(WaitQueueEntry& entry) {
 void WaitQueueHead::prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
   const SpinLockGuard guard(lock_, LockSite::kWaitLock);
   queue_to_wait(entry, min_nr);
+  smp_mb();  // pairs with the waker's
 }
 
 void WaitQueueHead::queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
@@ -40,7 +41,7 @@ void WaitQueueHead::queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr) {
     entry.insert_after(&queue_);
     entry.linked.store(true, std::memory_order_relaxed);
   }
-  set_current_state(entry, TaskState::kInterruptible);
+  entry.state.store(TaskState::kInterruptible, std::memory_order_relaxed);
 }
 
 void WaitQueueHead::finish_wait(WaitQueueEntry& entry) {
@@ -86,13 +87,17 @@ void WaitQueueHead::collect(int exclusive_entries, std::uint32_t available, Slee
     auto& entry = static_cast<WaitQueueEntry&>(*node);
     if (entry.min_nr > available) continue;
     const bool exclusive = entry.exclusive;
-    // Acquire and release: pairs with set_current_state().
-    const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_acq_rel);
+    count_shared_rmw();
+    // Release: what was made true; pairs with schedule_until().
+    const TaskState was = entry.state.exchange(TaskState::kRunning, std::memory_order_release);
     if (was == TaskState::kRunning) continue;  // woken by another, or not yet asleep: it looks
-    ++counts.wakeups;
     const void* word = &entry.state;
     if (entry.autoremove) unlink(entry);
-    if (was == TaskState::kSleeping) sleepers.add(word);
+    if (was == TaskState::kSleeping) {
+      sleepers.add(word);
+    } else {
+      ++counts.wakeups;
+    }
     if (exclusive && --exclusive_entries == 0) break;
   }
 }
@@ -138,6 +143,7 @@ void MinWaitQueueHead::wake_up_for(std::uint32_t available) {
 int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
   schedule_point("wait: about to sleep");
   yield_cpu();
+  count_shared_rmw();
   TaskState expected = TaskState::kInterruptible;
   // Acquire on failure: what the waker did, pairs with wake().
   if (!entry.state.compare_exchange_strong(expected, TaskState::kSleeping,
@@ -145,6 +151,7 @@ int schedule_until(WaitQueueEntry& entry, std::int64_t until_ns) {
     return 0;
   }
   int error = futex_wait(&entry.state, std::uint32_t(TaskState::kSleeping), until_ns);
+  count_shared_rmw();
   // Acquire: what the waker did, pairs with wake().
   const TaskState left = entry.state.exchange(TaskState::kRunning, std::memory_order_acquire);
   if (left == TaskState::kRunning || error == -EAGAIN) error = 0;

@@ -3,10 +3,10 @@
 // A sleeper and a waker never miss each other:
 //   sleeper: enters the queue; state = INTERRUPTIBLE; full barrier; tests the condition; sleeps
 //   waker:   makes the condition true; full barrier; queue empty? -> nothing to do; else wakes
-// Either the waker sees the sleeper in the queue, or the sleeper sees the condition true. A sleeper
-// that was in the queue already (it stays there between its sleeps) changes its state by an
-// exchange, and so does the waker: if the waker's came first, the sleeper's reads from it and then
-// sees the condition.
+// Either the waker sees the sleeper in the queue, or the sleeper sees the condition true. It is the
+// same where the sleeper was in the queue already (it stays there between its sleeps) and the waker
+// comes to its state before INTERRUPTIBLE does: that waker made the condition true before its
+// barrier, and the sleeper tests it after its own.
 //
 // A waker touches an entry, which lives on its sleeper's stack, only under the queue's lock and
 // while it is linked; only the address of its state is used after that, by futex_wake(), which does
@@ -49,7 +49,8 @@ class WaitQueueHead {
   void add_wait_queue_exclusive(WaitQueueEntry& entry);
   void remove_wait_queue(WaitQueueEntry& entry);
 
-  // Queues the entry unless it is, and makes it INTERRUPTIBLE; finish_wait() undoes both.
+  // Queues the entry unless it is, and makes it INTERRUPTIBLE; finish_wait() undoes both. A full
+  // barrier ends it.
   void prepare_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr = 0);
   void finish_wait(WaitQueueEntry& entry);
 
@@ -65,6 +66,7 @@ class WaitQueueHead {
 
   void wake(int exclusive_entries, std::uint32_t available);
   // These need the lock.
+  // Without the barrier, which comes when all is stored that a waker looks at.
   void queue_to_wait(WaitQueueEntry& entry, std::uint32_t min_nr);
   void collect(int exclusive_entries, std::uint32_t available, Sleepers& sleepers);
   static void unlink(WaitQueueEntry& entry);
@@ -104,9 +106,12 @@ class MinWaitQueueHead : private WaitQueueHead {
   std::atomic<std::uint32_t> least_min_nr_{kNobody};  // written under lock_
 };
 
-// A full barrier follows the store.
+// A full barrier follows the store. It pairs with the waker's, between the condition and the look
+// at the queue. (An exchange, were it sequentially consistent even, is none for the loads after it:
+// not in C++, and not on ARM.)
 inline void set_current_state(WaitQueueEntry& entry, TaskState state) {
-  entry.state.exchange(state, std::memory_order_seq_cst);  // pairs with WaitQueueHead::wake
+  entry.state.store(state, std::memory_order_relaxed);
+  smp_mb();
 }
 
 // Gives up the CPU, as the kernel's schedule() does: first for one turn of those who wait to run,

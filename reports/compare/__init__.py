@@ -56,7 +56,7 @@ def _parser():
     parser.add_argument("--color", choices=("auto", "always", "never"), default="auto",
                         help="(default: auto; NO_COLOR is heeded)")
     parser.add_argument("--force", action="store_true",
-                        help="compare runs of unlike machines or builds")
+                        help="compare runs of unlike machines, builds, targets or windows")
     parser.add_argument("-o", "--output", metavar="FILE", default="-",
                         help="instead of standard output")
     return parser

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from .. import environment, units
-from ..comparison import DECISIVE
+from ..comparison import unlike
 
 # Follow from other keys of a row, or say them again.
 DERIVED = ("threads", "contexts", "target_label")
@@ -76,15 +76,6 @@ def _differences(summaries):
     return found
 
 
-def unlike(summaries):
-    """[(label, texts)] of what forbids to compare runs: unlike machines or builds."""
-    found = [one for one in _differences(summaries) if one[0] in DECISIVE]
-    fingerprints = [summary.run.header["host"].get("fingerprint") for summary in summaries]
-    if not found and None not in fingerprints and len(set(map(str, fingerprints))) > 1:
-        found = [("Fingerprint of the host", [str(one) for one in fingerprints])]
-    return found
-
-
 def of_files(summaries, labels, wanted):
     """A column per file. Raises Incomparable when two have no row in common."""
     columns = [Column(label, _in_order(_rows(summary, wanted), summary), summary)
@@ -98,7 +89,8 @@ def of_files(summaries, labels, wanted):
              if column.summary.run.incomplete]
     notes += [f"{column.label}: {len(row.failed)} repetitions failed: {row.row.name}"
               for column in columns for row in column.rows.values() if row.failed]
-    return Columns(columns, False, unlike=unlike(summaries), differing=differing, notes=notes)
+    return Columns(columns, False, unlike=unlike([one.run for one in summaries]),
+                   differing=differing, notes=notes)
 
 
 def keys_of(summary):
@@ -153,10 +145,10 @@ def of_key(summary, key, baseline, wanted):
 
 
 def refuse_unlike(found):
-    """Raises Incomparable when the runs are of unlike machines or builds."""
+    """Raises Incomparable when the runs are unlike."""
     if found.unlike:
         lines = [f"  {label}: {' | '.join(texts)}" for label, texts in found.unlike]
         names = ", ".join(column.label for column in found.columns)
-        raise Incomparable(f"{names} were measured on unlike machines or builds:\n"
-                           + "\n".join(lines) + "\n--force compares them all the same")
+        raise Incomparable(f"{names} were measured on unlike machines, builds, targets or "
+                           "windows:\n" + "\n".join(lines) + "\n--force compares them all the same")
 

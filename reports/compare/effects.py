@@ -8,11 +8,13 @@ import numpy as np
 
 from .. import metrics
 from ..statistics.decide import (EQUIVALENT, IMPROVED, INCONCLUSIVE, REGRESSED, log_margin, resolve)
-from ..statistics.median import above, below, blocks_needed, median_interval
-from ..statistics.unpaired import Shift, Unpaired
+from ..statistics.median import blocks_needed
+from ..statistics.paired import Paired
+from ..statistics.unpaired import Unpaired
 
 EXACT_SPREAD = 0.005  # of a count between repetitions, as a part of its median
 EXACT_MARGIN = 0.01  # the first and the last batch of a window belong to it in part
+LEAST_EXACT = 3  # values a side that agree, before a count is taken for one that does not vary
 
 
 @dataclass
@@ -45,28 +47,12 @@ class Table:
     rows: list  # (name, [Effect or None] for each other column)
 
 
-class _Paired:
-    """Differences of the rounds of one run, as Unpaired shows them."""
-
-    def __init__(self, differences):
-        self._differences = differences
-
-    def shift(self, alpha):
-        found = median_interval(self._differences, alpha)
-        return Shift(float(found.median), float(found.low), float(found.high), found.confidence,
-                     found.finite)
-
-    def above(self, bound):
-        return float(above(self._differences, bound))
-
-    def below(self, bound):
-        return float(below(self._differences, bound))
-
-
 def _is_exact(metric, sides):
-    """A count that does not vary. A driver may count what depends on who waits for whom."""
-    return metric.exact and all(max(side) - min(side) <= EXACT_SPREAD * abs(median(side))
-                                for side in sides)
+    """A count that does not vary. A driver may count what depends on who waits for whom, and one
+    value does not show it."""
+    return metric.exact and all(
+        len(side) >= LEAST_EXACT and max(side) - min(side) <= EXACT_SPREAD * abs(median(side))
+        for side in sides)
 
 
 def _exact(effect, metric):
@@ -102,7 +88,7 @@ def _sample(base, new, settings, paired, metric):
              else settings.margin * abs(median(base.values())))
     rounds = sorted(base.keys() & new.keys())
     if paired and len(rounds) >= blocks_needed(settings.alpha):
-        return _Paired(scaled([new[i] for i in rounds]) - scaled([base[i] for i in rounds])), \
+        return Paired(scaled([new[i] for i in rounds]) - scaled([base[i] for i in rounds])), \
             bound, as_ratio, "paired"
     return Unpaired(scaled(list(base.values())), scaled(list(new.values()))), bound, as_ratio, \
         "unpaired"

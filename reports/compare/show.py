@@ -154,12 +154,7 @@ def notes(columns, tables, settings):
     if any(effect.note.startswith("too few") for effect in found):
         yield ("Where an interval names its own confidence, there were too few repetitions for "
                f"{_percent(settings)}: --repetitions {_needed(settings, tables)} gives it.")
-    varied = [table.metric.words for table in tables if table.metric.exact and any(
-        effect and effect.method in ("paired", "unpaired") for _, row in table.rows
-        for effect in row)]
-    if varied:
-        yield (f"Counts that varied between repetitions, and are compared by intervals: "
-               f"{', '.join(varied)}.")
+    yield from _counts_by_interval(tables)
     intervals = sum(effect.method in ("paired", "unpaired") and effect.confidence > 0
                     for effect in found)
     if intervals > 1 and settings.correction == "none":
@@ -170,6 +165,24 @@ def notes(columns, tables, settings):
         if not columns.paired:
             yield SEQUENTIAL
         yield PAIRED if columns.paired else UNPAIRED
+
+
+def _counts_by_interval(tables):
+    """Why counts are not compared exactly."""
+    varied, scarce = [], []
+    for table in (table for table in tables if table.metric.exact):
+        found = [min(effect.repetitions) < effects.LEAST_EXACT for _, row in table.rows
+                 for effect in row if effect and effect.method in ("paired", "unpaired")]
+        if True in found:
+            scarce.append(table.metric.words)
+        if False in found:
+            varied.append(table.metric.words)
+    if varied:
+        yield (f"Counts that varied between repetitions, and are compared by intervals: "
+               f"{', '.join(varied)}.")
+    if scarce:
+        yield (f"Counts are compared exactly when {effects.LEAST_EXACT} repetitions a side agree, "
+               f"and here there are fewer: {', '.join(scarce)}.")
 
 
 def _percent(settings):

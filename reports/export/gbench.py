@@ -52,7 +52,8 @@ def _entry(row, name, repetition, iterations, real_time, cpu_time, **more):
             "repetitions": max(1, len(row.repetitions)), "repetition_index": repetition,
             "threads": config["threads"],
             "label": f"driver={config['driver']} workload={config['workload']} "
-                     f"target={config['target_label']}", **more,
+                     f"target={config['target_label']}"
+                     + (" oversubscribed=yes" if row.oversubscribed else ""), **more,
             "iterations": iterations, "real_time": real_time, "cpu_time": cpu_time,
             "time_unit": "ns"}
 

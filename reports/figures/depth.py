@@ -54,7 +54,6 @@ def _sheet(summary, driver, rows, low, high, said):
     axes.set_ylim(0, len(depths))
     axes.set_xticks([i + 0.5 for i in range(len(counts))], [str(count) for count in counts])
     axes.set_yticks([i + 0.5 for i in range(len(depths))], [str(depth) for depth in depths])
-    axes.tick_params(length=0)
     axes.set_xlabel("submitters")
     for row in rows:
         depth, count = row.row.config["depth"], row.row.config["submitters"]

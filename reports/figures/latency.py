@@ -4,8 +4,7 @@ import math
 
 from .. import units
 from ..panels import cells, curves_of, footer, more_panels, overview, styles, with_rows
-from ..sheet import (CHARACTER_INCHES, WIDTH_INCHES, Key, Sheet, Words, cell_inches, log_axis,
-                     marker)
+from ..sheet import WIDTH_INCHES, Key, Sheet, Words, cell_inches, log_axis, marker
 from ..summarise import SAMPLES_BEYOND, Latency
 
 KEY = "latency"
@@ -16,8 +15,9 @@ CAPTION = ("From just before the submit call to just after the reap call that re
            "curves of the single repetitions. With the depth kept full, latency is mostly time in "
            "the queue: depth over throughput.")
 NO_LATENCY = "no latencies were recorded (--latency off), or nothing was measured"
-PERCENTILES = [(0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"),
-               (0.99999, "p99.999"), (0.999999, "p99.9999")]
+PERCENTILES = [(0.5, "50"), (0.9, "90"), (0.99, "99"), (0.999, "99.9"), (0.9999, "99.99"),
+               (0.99999, "99.999"), (0.999999, "99.9999")]
+DIGIT_INCHES, POINT_INCHES = 0.071, 0.036  # of a tick's label
 PLOT_INCHES = 2.1
 BAND_POINTS = 48
 
@@ -76,19 +76,17 @@ def _draw_row(axes, row, style):
 
 
 def _percentile_ticks(axes, limit):
-    """A tick at each percentile, with its name where it does not touch the one before and ends
-    within the figure."""
-    width_inches = axes.get_position().width * WIDTH_INCHES
-    positions, labels, free_from = [], [], 0
+    """A tick at each percentile whose name neither touches the one before nor leaves the figure."""
+    per_inch = limit / (axes.get_position().width * WIDTH_INCHES)
+    chosen, free_from = [], -math.inf
     for fraction, label in PERCENTILES:
         x = _nines(fraction)
-        half = (len(label) + 1) * CHARACTER_INCHES / 2 * limit / width_inches
-        if x <= limit:
-            positions.append(x)
-            fits = free_from <= x - half and x + half <= limit * (1 + 0.1 / width_inches)
-            labels.append(label if fits else "")
-            free_from = x + half if labels[-1] else free_from
-    axes.set_xticks(positions, labels)
+        inches = DIGIT_INCHES * len(label.replace(".", "")) + POINT_INCHES * label.count(".")
+        half = (inches + 0.03) / 2 * per_inch
+        if free_from <= x - half and x + half <= limit + 0.1 * per_inch:
+            chosen.append((x, label))
+            free_from = x + half
+    axes.set_xticks(*zip(*chosen))
 
 
 def _sheet(summary, panel, layout, bounds, look, said):
@@ -104,7 +102,7 @@ def _sheet(summary, panel, layout, bounds, look, said):
     axes.set_xlim(0, limit)
     _percentile_ticks(axes, limit)
     log_axis(axes, "y", bounds, units.time_tick, margin=1.5)
-    axes.set_xlabel("percentile of the operations")
+    axes.set_xlabel("percentile of the operations, %")
     return sheet
 
 

@@ -11,11 +11,13 @@ from .throughput import NOTHING
 
 KEY = "scaling"
 TITLE = "Scaling"
-CAPTION = ("Throughput as submitters are added, and the Universal Scalability Law fitted to it "
-           "(the line): throughput of one times N over 1 + \u03c3 (N - 1) + \u03ba N (N - 1). "
-           "Dotted is what growth in proportion to the first point would be. Whiskers run from the "
-           "least to the most of the repetitions. Where there are more threads than CPUs the law "
-           "describes the scheduler too.")
+CAPTION = ("Throughput as submitters are added. With "
+           f"{scalability.LEAST_COUNTS} counts of submitters or more the line is the Universal "
+           "Scalability Law fitted to them: throughput of one times N over "
+           "1 + \u03c3 (N - 1) + \u03ba N (N - 1); with fewer it joins the points. Dotted is "
+           "what growth in proportion to the first point would be. Whiskers run from the least to "
+           "the most of the repetitions. Where there are more threads than CPUs the law describes "
+           "the scheduler too.")
 PLOT_INCHES = 2.3
 DOTTED = (0, (1, 1.5))
 CURVE_POINTS = 40
@@ -110,8 +112,9 @@ def draw(summary):
     panels, left_out = with_rows(scaling(summary), lambda row: row.operations_per_s)
     if not panels:
         counts = sorted({row.row.config["submitters"] for row in summary.measured})
-        only = f"only with {counts[0]}" if len(counts) == 1 else "with no two counts that compare"
-        return (f"every row ran {only} submitters; --submitters 1,2,4 or the suite scaling shows "
+        only = (f"only with {units.counted(counts[0], 'submitter')}" if len(counts) == 1
+                else "with no two counts of submitters that compare")
+        return (f"every row ran {only}; --submitters 1,2,4 or the suite scaling shows "
                 "how throughput grows" if counts else NOTHING)
     look = styles(summary)
     sheets = []
@@ -133,27 +136,43 @@ def _peak(fit):
     return "none" if math.isinf(fit.peak_threads) else f"{max(1.0, fit.peak_threads):.1f}"
 
 
-def table(summary):
-    """[cells] of the fitted parameters; the range in each is over the rounds."""
+def _curves(summary):
+    """([target, layout, driver], points) of every curve that is drawn."""
     for panel in with_rows(scaling(summary), lambda row: row.operations_per_s)[0]:
         for series in cells(series_of(row) for row in panel.measured)[0]:
             rows = [row for row in panel.measured if series_of(row) == series]
             for driver, points in _by_driver(rows).items():
-                fit, rounds = fit_of(points)
-                name = [panel.title.removeprefix("target "), series, driver]
-                if fit is None:
-                    counts = len({n for n, _ in points})
-                    yield [*name, *["\u2013"] * 4, f"{counts} counts of submitters; "
-                           f"{scalability.LEAST_COUNTS} are needed"]
-                    continue
-                ranges = ["", "", ""]
-                if len(rounds) > 1:
-                    ranges = [f" ({_range([getattr(fit, name) for fit in rounds], to_text)})"
-                              for name, to_text in (("rate", units.rate),
-                                                    ("contention", units.three_digits),
-                                                    ("coherence", units.three_digits))]
-                quality = (f"off by {units.percent(fit.error)}" if fit.counts > 3
-                           else "exact: three counts, three parameters")
-                yield [*name, units.rate(fit.rate) + ranges[0],
-                       units.three_digits(fit.contention) + ranges[1],
-                       units.three_digits(fit.coherence) + ranges[2], _peak(fit), quality]
+                yield [panel.title.removeprefix("target "), series, driver], points
+
+
+def table(summary):
+    """[cells] of the fitted parameters; the range in each is over the rounds."""
+    for name, points in _curves(summary):
+        fit, rounds = fit_of(points)
+        if fit is None:
+            continue
+        ranges = ["", "", ""]
+        if len(rounds) > 1:
+            ranges = [f" ({_range([getattr(fit, name) for fit in rounds], to_text)})"
+                      for name, to_text in (("rate", units.rate),
+                                            ("contention", units.three_digits),
+                                            ("coherence", units.three_digits))]
+        quality = (f"off by {units.percent(fit.error)}" if fit.counts > 3
+                   else "exact: three counts, three parameters")
+        yield [*name, units.rate(fit.rate) + ranges[0],
+               units.three_digits(fit.contention) + ranges[1],
+               units.three_digits(fit.coherence) + ranges[2], _peak(fit), quality]
+
+
+def not_fitted(summary):
+    """Why curves have no law, in a sentence; empty where all have one."""
+    curves = [points for _, points in _curves(summary)]
+    without = [points for points in curves if fit_of(points)[0] is None]
+    if not without:
+        return ""
+    few = sum(len({n for n, _ in points}) < scalability.LEAST_COUNTS for points in without)
+    reasons = [f"it needs {scalability.LEAST_COUNTS} counts of submitters"] * bool(few)
+    if few < len(without):
+        reasons.append(f"{units.counted(len(without) - few, 'curve')} lie too far from any law")
+    return (f"The law is not fitted to {len(without)} of {units.counted(len(curves), 'curve')}: "
+            + ", and ".join(reasons) + ".")

@@ -19,7 +19,9 @@ def sheet_of(title, footer, rows):
     rows = list(zip(rows, looks))
     keys = tuple(Key(units.shorten(name, NAME_CHARACTERS), *look, line="-")
                  for (name, _), look in rows)
-    sheet = Sheet(Words(title, f"the {len(rows)} rows that changed most", footer, keys),
+    chosen = "the row that changed most" if len(rows) == 1 else (
+        f"the {len(rows)} rows that changed most")
+    sheet = Sheet(Words(title, chosen, footer, keys),
                   cell_inches(PLOT_INCHES))
     axes = sheet.cell(PLOT_INCHES, "new over base, logarithmic")
     ratios = [ratio for (_, points), _ in rows for _, ratio in points]

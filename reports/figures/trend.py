@@ -39,7 +39,7 @@ def _axis(axes, series):
     if min(ends) > 0:
         log_axis(axes, "y", ends, _tick(series), margin=1.3)
     else:
-        high = max(max(ends), 1e-9) * 1.1
+        high = (max(ends) or 1) * 1.1
         linear_axis(axes, "y", min(0, min(ends)), high, _tick(series))
 
 

@@ -1,6 +1,7 @@
 """What numbers allow to say: intervals, verdicts, error over many rows. No file formats, no text.
 
-median      paired ratios: median with an exact interval, sign test, blocks needed
+median      median with an exact interval, sign test, blocks needed
+paired      two arms measured in turns, in blocks
 decide      verdicts over many rows with a bounded chance of any false one, over two looks
 power       the least change that a row can show
 unpaired    two samples measured one after the other

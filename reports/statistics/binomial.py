@@ -55,12 +55,16 @@ def quantile(n, p, probability):
 
 
 @functools.lru_cache(maxsize=256)
-def success_needed(n, k, power):
-    """The p at which P(X >= k) = power, 1 <= k <= n; by bisection, to 1e-12."""
+def success_needed(tests, power):
+    """The p at which all of `tests`, ((n, k), ...), have X >= k, 1 <= k <= n, with a probability
+    of `power`; by bisection, to 1e-12."""
     low, high = 0.0, 1.0
     while high - low > 1e-12:
         middle = (low + high) / 2
-        if 1 - sum(math.comb(n, i) * middle**i * (1 - middle)**(n - i) for i in range(k)) < power:
+        found = math.prod(
+            1 - sum(math.comb(n, i) * middle**i * (1 - middle)**(n - i) for i in range(k))
+            for n, k in tests)
+        if found < power:
             low = middle
         else:
             high = middle

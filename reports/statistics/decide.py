@@ -1,7 +1,8 @@
 """Verdicts over many rows, with a bounded chance that any of them is false.
 
 A row is REGRESSED when its median is above the margin, IMPROVED when below the converse,
-EQUIVALENT when between both, each by a sign test; INCONCLUSIVE when none of the three is shown.
+EQUIVALENT when between both, each by the test of its sample (Paired: the sign test; Unpaired: Mann
+and Whitney's); INCONCLUSIVE when none of the three is shown.
 With Holm or Bonferroni over the rows, each of "some row is falsely REGRESSED", "falsely IMPROVED"
 and "falsely EQUIVALENT" happens with a probability of at most alpha / 2, whatever the rows have to
 do with each other.
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .median import above, below, median_interval
-from .power import least_detectable
+from .paired import Paired
+from .unpaired import Unpaired
 
 REGRESSED = "regressed"
 IMPROVED = "improved"
@@ -68,21 +69,23 @@ def log_margin(margin):
 
 
 def decide(rows, alpha, correction="holm"):
-    """[Decision] for `rows`: a list of (log ratios (blocks,) with + worse, declared margin, noise
-    floor), margins as parts of 1. Rows may have different numbers of blocks, at least one each."""
+    """[Decision] for `rows`: a list of (Paired or Unpaired, + being worse, or the log ratios of
+    blocks; declared margin; noise floor), margins as parts of 1. Rows may have different numbers
+    of blocks, at least one each."""
     margins = [max(declared, noise) for _, declared, noise in rows]
     bounds = [log_margin(margin) for margin in margins]
-    values = [np.asarray(differences, dtype=float) for differences, _, _ in rows]
-    shown = resolve([above(v, b) for v, b in zip(values, bounds)],
-                    [below(v, -b) for v, b in zip(values, bounds)],
-                    [max(above(v, -b), below(v, b)) for v, b in zip(values, bounds)],
+    samples = [one if isinstance(one, (Paired, Unpaired)) else Paired(one) for one, _, _ in rows]
+    shown = resolve([one.above(b) for one, b in zip(samples, bounds)],
+                    [one.below(-b) for one, b in zip(samples, bounds)],
+                    [max(one.above(-b), one.below(b)) for one, b in zip(samples, bounds)],
                     alpha, correction)
     decisions = []
-    for (verdict, level), differences, margin in zip(shown, values, margins):
-        interval = median_interval(differences, level)
+    for (verdict, level), sample, margin in zip(shown, samples, margins):
+        shift = sample.shift(level)
+        low, high = (shift.low, shift.high) if shift.enough else (-math.inf, math.inf)
         decisions.append(Decision(
-            verdict, float(interval.median), float(interval.low), float(interval.high), level,
-            margin, least_detectable(differences, margin, _unresolved(alpha, rows, correction))))
+            verdict, shift.estimate, low, high, level, margin,
+            sample.least_detectable(margin, _unresolved(alpha, rows, correction))))
     return decisions
 
 

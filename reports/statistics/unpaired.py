@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .power import least_detectable_shift
+
 MOST_EXACT = 30  # values on a side; with more of them the normal approximation is as good
 
 
@@ -45,8 +47,12 @@ class Unpaired:
         x, y = (np.asarray(values, dtype=float) for values in (first, second))
         if not x.size or not y.size or not np.all(np.isfinite(np.concatenate([x, y]))):
             raise ValueError("two samples of finite values are compared, none of them empty")
+        self.first, self.second = x, y
         self._differences = np.sort(np.subtract.outer(y, x).ravel())
         self._tail = lower_tail(x.size, y.size)
+
+    def least_detectable(self, margin, alpha):
+        return least_detectable_shift(self.first, self.second, margin, alpha)
 
     def shift(self, alpha):
         """The Shift at a confidence of 1 - alpha. With too few values for that the interval is the

@@ -17,6 +17,7 @@ void make_good_machine(const FakeRoot& root) {
   root.write("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
   root.write("proc/sys/kernel/perf_event_paranoid", "-1\n");
   root.write("proc/sys/kernel/kptr_restrict", "0\n");
+  root.write("proc/kallsyms", "ffffffff81000000 T _text\n");
   root.write("proc/sys/kernel/io_uring_disabled", "0\n");
   root.write("proc/sys/fs/aio-nr", "0\n");
   root.write("proc/sys/fs/aio-max-nr", "1048576\n");
@@ -89,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(
              "perf_event_paranoid=-1"},
         Case{"proc/sys/kernel/perf_event_paranoid", "0\n", "perf_event_paranoid", kNote,
              "perf_event_paranoid=-1"},
-        Case{"proc/sys/kernel/kptr_restrict", "2\n", "kptr_restrict", kNote, "kptr_restrict=0"},
+        Case{"proc/kallsyms", "0000000000000000 T _text\n", "kptr_restrict", kNote,
+             "kptr_restrict=0 kernel.perf_event_paranoid=-1"},
         Case{"proc/sys/kernel/io_uring_disabled", "2\n", "io_uring_disabled", kProblem,
              "io_uring_disabled=0"},
         Case{"proc/sys/kernel/io_uring_disabled", "1\n", "io_uring_disabled", kProblem,
@@ -120,6 +122,31 @@ TEST(Doctor, WhatBindsUsersDoesNotBindRoot) {
   machine.perf_capable = true;
   EXPECT_EQ(finding(machine, "perf_event_paranoid").status, kOk);
   EXPECT_EQ(finding(machine, "io_uring_disabled").status, kOk);
+}
+
+// At 0 and 1 the kernel lets anybody count a tracepoint on his own threads.
+TEST(Doctor, CountingTracepointsNeedsLessThanRecordingThem) {
+  const FakeRoot root;
+  make_good_machine(root);
+  for (const char* level : {"0\n", "1\n"}) {
+    root.write("proc/sys/kernel/perf_event_paranoid", level);
+    const std::string meaning = finding(read(root), "perf_event_paranoid").meaning;
+    EXPECT_EQ(meaning.find("system calls"), std::string::npos) << meaning;
+    EXPECT_NE(meaning.find("--locks"), std::string::npos) << meaning;
+  }
+}
+
+TEST(Doctor, InAUserNamespaceCuresAreForOutside) {
+  const FakeRoot root;
+  make_good_machine(root);
+  root.write("proc/sys/kernel/perf_event_paranoid", "2\n");
+  root.write("proc/kallsyms", "0000000000000000 T _text\n");
+  root.write("sys/kernel/tracing/events/raw_syscalls/sys_enter/id", "");
+  Machine machine = read(root);
+  machine.user_namespace = true;
+  for (const char* id : {"perf_event_paranoid", "kptr_restrict", "tracefs"}) {
+    EXPECT_EQ(finding(machine, id).cure.find("outside this user namespace: sudo"), 0u) << id;
+  }
 }
 
 TEST(Doctor, ACounterThatIsForbiddenIsNotAMissingOne) {

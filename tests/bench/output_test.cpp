@@ -198,7 +198,8 @@ TEST(Gbench, HasOneEntryPerRepetitionAndOnePerPercentile) {
   EXPECT_FALSE(entries[0].contains("wakeups_per_op"));
   EXPECT_DOUBLE_EQ(entries[0]["cache-misses:k_per_op"], 0.5);
   EXPECT_FALSE(entries[0].contains("lock:contention_begin_per_op"));
-  EXPECT_EQ(entries[0]["label"], "driver=libaio workload=shared target=file:test.dat");
+  EXPECT_EQ(entries[0]["label"],
+            "driver=libaio workload=shared target=file:test.dat oversubscribed=yes");
   ASSERT_EQ(percentiles.size(), 2u);
   EXPECT_GT(percentiles[0]["real_time"], 2'900'000);
   ASSERT_EQ(errors.size(), 1u);

@@ -1,7 +1,10 @@
 #include "bench/runner.h"
 
 #include <gtest/gtest.h>
+#include <linux/futex.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -100,6 +103,56 @@ TEST(Runner, LooksAtNoThreadOfItsOwn) {
     }
   }
   EXPECT_EQ(threads[0], threads[1]);
+}
+
+// The function that calls the C library's is missing in stacks: not the driver's.
+[[gnu::noinline]] void sleep_on_a_futex() {
+  const timespec moment{0, 1'000};
+  std::uint32_t word = 0;
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &moment, nullptr, 0);
+}
+
+// The driver null, whose submit calls sleep on a futex.
+class SleepingContext final : public Context {
+ public:
+  explicit SleepingContext(std::unique_ptr<Context> null) : null_(std::move(null)) {}
+  SubmitResult submit(std::span<const Request> requests) override {
+    sleep_on_a_futex();
+    return null_->submit(requests);
+  }
+  ReapResult reap(std::span<Completion> out, std::size_t min, Deadline deadline) override {
+    return null_->reap(out, min, deadline);
+  }
+  std::string setup() const override { return "sleeps"; }
+
+ private:
+  const std::unique_ptr<Context> null_;
+};
+
+// The first of a number of operations is seen as well as the last.
+TEST(Runner, LooksBeforeTheFirstOfANumberOfOperations) {
+  const Registry registry;
+  static const Driver* const null = registry.find("null");
+  Driver driver = *null;
+  driver.open = [](const ContextOptions& options) -> std::unique_ptr<Context> {
+    return std::make_unique<SleepingContext>(null->open(options));
+  };
+  Attribution attribution(LayerRules::builtin());
+  RunSettings settings = short_settings();
+  settings.attribution = &attribution;
+  settings.trace_locks = true;
+  settings.operations = 1;
+  const std::atomic<bool> stop{false};
+  const Measurement m = run_repetition(
+      driver, null_row(Workload::kPerThread, 4), settings, stop, [](std::int64_t, std::uint64_t) {},
+      [] { FAIL() << "hang"; });
+  ASSERT_TRUE(m.futex_waits);
+  if (!m.futex_waits->traced()) GTEST_SKIP() << m.futex_waits->reason;
+  std::uint64_t seen = 0;
+  for (const WaitSite& site : m.futex_waits->sites) {
+    if (site.layer == "driver library") seen += site.contended;
+  }
+  EXPECT_EQ(seen, 4u);
 }
 
 TEST(Runner, EveryOperationAndTarget) {

@@ -21,6 +21,7 @@ TEST(Settings, AProfileHasAFrequencyOrTheUsualOne) {
   EXPECT_EQ(profile_hz("true"), 999u);
   EXPECT_EQ(profile_hz("4999"), 4999u);
   EXPECT_EQ(profile_hz("false"), 0u);
+  EXPECT_THROW(profile_hz("0"), UsageError);
   EXPECT_THROW(profile_hz("1000000"), UsageError);
   EXPECT_THROW(profile_hz("often"), UsageError);
 }

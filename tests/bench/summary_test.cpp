@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "bench/plan.h"
+
 namespace aioscope {
 namespace {
 
@@ -28,9 +30,9 @@ std::vector<DescribedRow> two_rows_and_their_price() {
   four.submitters = 4;
   Row price = one;
   price.driver = "null";
-  return {{.row = one, .price_row = 2},
-          {.row = four, .price_row = 2},
-          {.row = price, .price_only = true}};
+  return {{.row = normalised(one), .price_row = 2},
+          {.row = normalised(four), .price_row = 2},
+          {.row = normalised(price), .price_only = true}};
 }
 
 TEST(Median, OfOddEvenAndNothing) {
@@ -54,6 +56,21 @@ TEST(Summary, TakesMediansSpreadShareAndScaling) {
   EXPECT_DOUBLE_EQ(rows[1].scaling, 3);
   EXPECT_TRUE(rows[0].warnings.empty());
   EXPECT_EQ(rows[0].latency.count(), 60u);  // merged
+}
+
+// A row of one submitter has one context where the workload gives each its own.
+TEST(Summary, ScalingIsAgainstOneSubmitterOfTheSameWorkload) {
+  for (const Workload workload : {Workload::kShared, Workload::kPerThread, Workload::kAggregate}) {
+    std::vector<DescribedRow> rows = two_rows_and_their_price();
+    for (DescribedRow& described : rows) {
+      described.row.workload = workload;
+      described.row = normalised(described.row);
+    }
+    Summary summary(rows);
+    summary.add(0, 0, measured(100, 400));
+    summary.add(1, 0, measured(250, 400));
+    EXPECT_DOUBLE_EQ(summary.rows()[1].scaling, 2.5) << workload_name(workload);
+  }
 }
 
 TEST(Summary, WarnsOfAHarnessShareOverTenPercent) {

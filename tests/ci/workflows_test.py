@@ -34,6 +34,24 @@ def test_calls_scripts_that_are_there(path):
         assert os.access(ROOT / script, os.X_OK), script
 
 
+def test_every_night_what_is_seen_is_held_against_perf_and_said_without_rights():
+    text = (ROOT / "ci" / "nightly").read_text(encoding="utf-8")
+    (default,) = re.findall(r"^if .* then parts=\((.*)\); fi$", text, re.M)
+    assert {"perf", "rights"} <= set(default.split())
+    for script in ("ci/against_perf", "ci/degraded"):
+        assert re.search(rf"^  if_it_can_be_told {script}\b", text, re.M)
+
+
+@pytest.mark.parametrize("code, becomes", [(0, 0), (77, 0), (1, 1), (2, 2)])
+def test_what_cannot_be_told_here_does_not_fail_the_night(code, becomes):
+    text = (ROOT / "ci" / "nightly").read_text(encoding="utf-8")
+    (function,) = re.findall(r"^if_it_can_be_told\(\) \{\n.*?^\}$", text, re.M | re.S)
+    done = subprocess.run(["bash", "-euc", f"{function}\nif_it_can_be_told sh -c 'exit {code}'"],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == becomes
+    assert ("cannot be told" in done.stdout) == (code == 77)
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_git_trusts_the_tree_before_a_script_uses_it(path):
     """In a container the tree is somebody else's."""

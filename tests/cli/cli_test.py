@@ -54,6 +54,20 @@ def test_help_goes_to_standard_output_with_examples(command):
 
 # Simulated devices
 
+@pytest.mark.parametrize("target, name", [("device:latency=5us", "kioctx device"),
+                                          ("FILE", "kioctx file")])
+def test_threads_of_a_driver_have_names_in_the_profile(tmp_path, target, name):
+    path, file = tmp_path / "result.jsonl", tmp_path / "data"
+    file.write_bytes(bytes(1 << 20))
+    aioscope("run", "--driver", "kioctx@series", *BRIEF, "-o", str(path), "--profile",
+             "--no-harness-price", "--target",
+             f"file:{file}" if target == "FILE" else target)
+    off_cpu = only("repetition", records(path.read_text()))[0]["measurement"]["off_cpu"]
+    if not off_cpu["source"]:
+        pytest.skip(off_cpu["reason"])
+    assert name in [thread["name"] for thread in off_cpu["threads"] if thread["of_driver"]]
+
+
 def test_a_device_fails_as_it_was_asked_to_and_other_drivers_are_skipped(tmp_path):
     path = tmp_path / "result.jsonl"
     done = aioscope("run", "--driver", "kioctx,libaio", *BRIEF, "-o", str(path), "--target",
@@ -161,6 +175,7 @@ def test_version():
     (["run", "--operations", "5", "--rate", "9"], "--operations: not together with --rate"),
     (["run", "--inject", "lck=2"], "--inject: 'lck=2' is none of delay=TIME, lock=N"),
     (["list", "driver"], "cannot list 'driver'; did you mean 'drivers'?"),
+    (["run", "--profile=0"], "--profile: '0' is out of range; from 1 to 20000"),
     (["run", "--color", "alwys"], "--color: unknown 'alwys'; did you mean 'always'?"),
 ])
 def test_mistakes_are_one_line_on_standard_error_and_exit_code_2(arguments, message):
@@ -168,6 +183,13 @@ def test_mistakes_are_one_line_on_standard_error_and_exit_code_2(arguments, mess
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("option", [["--profile", "--layers"], ["--suite"]])
+def test_a_pipe_is_not_waited_for(option, tmp_path):
+    os.mkfifo(tmp_path / "x.toml")
+    done = aioscope("run", *option, str(tmp_path / "x.toml"), expect=2, timeout=20)
+    assert "x.toml" in done.stderr and "no regular file" in done.stderr
 
 
 def test_a_mistake_in_a_suite_is_named_with_its_line(tmp_path):
@@ -326,6 +348,54 @@ def test_an_external_driver_runs_and_is_listed_by_its_own_name():
 
 
 # Bad days
+
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for more in ([], ["--operation", "write"], ["--create", "1M"]):
+        done = aioscope("run", "--driver", "sync", "--target", f"file:{tmp_path}/fifo", *BRIEF,
+                        *more, expect=5, timeout=20)
+        assert "regular file" in done.stderr
+
+
+def test_making_a_file_spares_what_stands_beside_it(tmp_path):
+    data, beside = tmp_path / "data", tmp_path / "data.partial"
+    beside.write_text("precious")
+    aioscope("run", "--driver", "sync", "--target", f"file:{data}", "--create", "1M", *BRIEF)
+    assert beside.read_text() == "precious"
+    assert sorted(tmp_path.iterdir()) == [data, beside]
+
+
+def test_a_file_that_was_copied_over_ours_is_not_ours(tmp_path):
+    data, mine = tmp_path / "data", tmp_path / "mine"
+    aioscope("run", "--driver", "sync", "--target", f"file:{data}", "--create", "1M", *BRIEF)
+    mine.write_bytes(bytes(2 << 20))
+    subprocess.run(["cp", mine, data], check=True)
+    done = aioscope("run", "--driver", "sync", "--target", f"file:{data}", "--operation", "write",
+                    "--block-size", "4k", *BRIEF, expect=5)
+    assert "was not made by aioscope" in done.stderr
+    assert data.read_bytes() == bytes(2 << 20)
+
+
+def test_a_control_character_in_a_name_is_refused():
+    done = aioscope("run", "--driver", "sync", "--target", "file:/tmp/a\nb", expect=2)
+    assert "control character" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_verified_blocks_are_those_that_were_checked(tmp_path):
+    def verified(*arguments):
+        done = aioscope("run", "--driver", "sync", "--verify", *BRIEF, "-o", "-", *arguments)
+        return [line["measurement"]["verified_blocks"]
+                for line in only("repetition", records(done.stdout))]
+
+    assert verified("--target", "null", "--no-harness-price") == [0, 0]
+    assert all(verified("--target", "zero", "--no-harness-price"))
+    file = ["--target", f"file:{tmp_path}/data", "--create", "1M", "--block-size", "4k",
+            "--no-harness-price"]
+    assert all(0 < count <= 256 for count in verified(*file, "--operation", "write"))
+    few = aioscope("run", "--driver", "sync", "--verify", "--operation", "mixed", *file[:4],
+                   "--block-size", "256k", expect=5)
+    assert "too few to verify reads and writes at once" in few.stderr
+
 
 def test_what_cannot_run_is_skipped_with_reason_and_cure_and_alone_is_invalid():
     done = aioscope("run", "--driver", "libaio", "--operation", "nop", *BRIEF, "-o", "-", expect=4)

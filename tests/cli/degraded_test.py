@@ -42,6 +42,39 @@ def nobody():
     return {"before": NOBODY}
 
 
+def root_of_a_user_namespace():
+    """As in a container without privileges: all capabilities, none of which the kernel looks at."""
+    inside = [*nobody()["before"], "unshare", "-r"]
+    if subprocess.run([*inside, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no user namespaces for users")
+    return {"before": inside}
+
+
+@pytest.fixture
+def readable_tracefs(tmp_path):
+    """Conditions of nobody who can read the tracepoints' numbers: a copy of some, mounted."""
+    needs_root()
+    real = pathlib.Path("/sys/kernel/tracing/events")
+    copy = tmp_path / "tracing" / "events"
+    for event in ("sched/sched_switch", "lock/contention_begin", "lock/contention_end",
+                  "syscalls/sys_enter_futex", "syscalls/sys_exit_futex", "raw_syscalls/sys_enter"):
+        (copy / event).mkdir(parents=True)
+        for file in ("id", "format"):
+            if not (real / event / file).exists():
+                pytest.skip(f"no tracepoint {event} to read")
+            (copy / event / file).write_text((real / event / file).read_text())
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == 0 and "pytest" in directory.name:
+            directory.chmod(0o755)
+    before = ["unshare", "--mount", "sh", "-c",
+              f"mount --bind {tmp_path / 'tracing'} /sys/kernel/tracing && exec \"$@\"", "sh",
+              *nobody()["before"]]
+    if subprocess.run([*before, "test", "-r", "/sys/kernel/tracing/events/sched/sched_switch/id"],
+                      check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("nothing may be mounted")
+    return {"before": before}
+
+
 def why_locks_are_unseen(reason, before=()):
     """`reason`, unless tracepoints cannot even be looked up, which is told first."""
     probe = "/sys/kernel/tracing/events/lock/contention_begin/id"
@@ -142,8 +175,70 @@ def test_without_rights_user_code_alone_is_profiled(level):
             assert unseen in measurement[name]["reason"]
         found = findings(**conditions)
         doctor_says(found["kernel_locks"], measurement["kernel_locks"]["reason"])
+        doctor_says(found["off_cpu"], measurement["off_cpu"]["reason"])
         assert refused in found["profile"]["meaning"] and found["profile"]["cure"]
         shares_are_dashes(**conditions)
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_who_can_read_tracefs_is_told_what_the_level_leaves_him(level, readable_tracefs):
+    with sysctls(perf_event_paranoid=level):
+        measurement = measured(**readable_tracefs)
+        found = findings(**readable_tracefs)
+    doctor_says(found["kernel_locks"], measurement["kernel_locks"]["reason"])
+    if level == 1:
+        assert measurement["off_cpu"]["source"] == "sched:sched_switch"
+        assert found["off_cpu"]["value"] == "works"
+    else:
+        assert "counting in the kernel needs 1 or less" in measurement["off_cpu"]["reason"]
+        doctor_says(found["off_cpu"], measurement["off_cpu"]["reason"])
+
+
+def test_at_level_1_a_tracepoint_is_counted_for_a_user(readable_tracefs):
+    with sysctls(perf_event_paranoid=1):
+        done = aioscope(*RECORDS, "--counters", "raw_syscalls:sys_enter", **readable_tracefs)
+        assert "system calls" not in findings(**readable_tracefs)["perf_event_paranoid"]["meaning"]
+    (measurement,) = (json.loads(line)["measurement"] for line in done.stdout.splitlines()
+                      if json.loads(line)["record"] == "repetition")
+    assert measurement["counters"][0]["value"] is not None
+
+
+def test_root_of_a_user_namespace_is_no_root():
+    with sysctls(perf_event_paranoid=2):
+        conditions = root_of_a_user_namespace()
+        found = findings(**conditions)
+        measurement = measured(**conditions)
+        doctor_says(found["off_cpu"], measurement["off_cpu"]["reason"])
+    assert found["perf_event_paranoid"]["status"] == "problem"
+    for name in ("counters", "profile"):
+        assert "kernel.perf_event_paranoid is 2" in found[name]["meaning"]
+    assert "kernel.perf_event_paranoid is 2" in measurement["profile"]["reason"]
+    for finding in found.values():
+        assert "security module" not in finding["meaning"], finding
+        if "sudo sysctl kernel" in (finding["cure"] or "") or "tracefs" in finding["id"]:
+            assert not finding["cure"] or "outside this user namespace: sudo" in finding["cure"]
+        assert "gid=0" not in (finding["cure"] or ""), finding
+
+
+def test_too_many_open_files_are_no_missing_tracepoint():
+    told = ""
+    for limit in range(10, 20):  # the files are used up at one place after the other
+        few = ["sh", "-c", f"ulimit -n {limit}; exec \"$@\"", "sh"]
+        done = subprocess.run([*few, str(BIN), *RECORDS, "--profile", "--locks", "--submitters",
+                               "8"], capture_output=True, text=True, check=False, timeout=60)
+        told += done.stdout + done.stderr
+    assert "ulimit -n" in told
+    for wrong in ("this kernel has no tracepoint", "tracefs is not mounted", "CONFIG_KALLSYMS"):
+        assert wrong not in told
+
+
+def test_names_of_functions_are_told_as_the_profile_has_them():
+    with sysctls(perf_event_paranoid=2, kptr_restrict=0):
+        finding = findings(**nobody())["kptr_restrict"]
+        assert finding["status"] == "note"
+        assert "kptr_restrict=0 kernel.perf_event_paranoid=" in finding["cure"]
+    with sysctls(perf_event_paranoid=1, kptr_restrict=0):
+        assert findings(**nobody())["kptr_restrict"]["status"] == "ok"
 
 
 def test_hidden_addresses_leave_the_kernel_without_names():

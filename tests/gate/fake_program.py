@@ -5,10 +5,12 @@ A test writes a script of two lines that calls main(SETTINGS). Settings, all opt
   noise      sigma of the lognormal noise of times and rates (default 0.01)
   salt       of the noise, so that two arms differ
   rows       names of drivers, one row each (default kioctx@series, libaio)
-  fault      crash, hang, sleep, rubbish, silent, exit, failed, nothing, lost, debug, other-host,
-             half
+  fault      crash, hang, sleep, rubbish, silent, exit, failed, nothing, lost, short, debug,
+             other-host, half
   at         the measuring run from which on the fault is there (default 0, the first)
   samples    of latency, in units of 300 (default 4)
+  window_ns  planned (default 300 ms)
+  version    of the program
   uncounted  whether kioctx counts nothing of itself
   deaf       whether --inject does nothing
   later      settings that hold from the measuring run `at` of theirs on
@@ -111,6 +113,8 @@ def _records(settings, arguments, fault, number):
     header = synthetic.header(rows)
     header["host"].update(fingerprint="other" if fault == "other-host" else "this",
                           kernel=settings.get("kernel", header["host"]["kernel"]))
+    header["tool"]["version"] = settings.get("version", header["tool"]["version"])
+    header["plan"]["window_ns"] = settings.get("window_ns", header["plan"]["window_ns"])
     if fault == "debug":
         header["tool"].update(build_type="Debug", sanitizers="address")
     yield header
@@ -123,8 +127,11 @@ def _records(settings, arguments, fault, number):
             continue
         measurement = _measurement(settings, _injected(settings, arguments), rng,
                                    row["config"]["driver"])
+        measurement["window_ns"] = header["plan"]["window_ns"]
         if fault == "lost":
             measurement["completed"] -= 1
+        if fault == "short":
+            measurement["window_ns"] //= 3
         yield synthetic.repetition(row["row"], 0, row["row"], measurement, row["name"])
     if fault != "half":
         yield synthetic.end()

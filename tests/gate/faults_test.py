@@ -18,6 +18,7 @@ from gate.errors import Invalid
     ("failed", 4, "failed: block 3 has other bytes than were written"),
     ("nothing", 4, "it measured nothing"),
     ("lost", 4, "submitted 20000 operations and completed 19999"),
+    ("short", 4, "was measured for 100 ms of 300 ms"),
     ("debug", 4, "is a Debug build with sanitizers (address)"),
     ("half", 4, "its result is incomplete"),
     ("silent", 4, "wrote no result file"),
@@ -50,6 +51,11 @@ def test_arms_of_unlike_hosts_are_refused(world):
     assert "unlike machines" in record["reason"]
     record, _ = world.pair(fault="other-host", more=["--force"])
     assert any("differ: Fingerprint" in note for note in record["notes"])
+
+
+def test_arms_of_unlike_windows_are_refused(world):
+    record, _ = world.pair(expect=4, window_ns=200_000_000)
+    assert "Window: 300 ms | 200 ms" in record["reason"]
 
 
 def test_a_host_that_changes_meanwhile(world):

@@ -97,6 +97,31 @@ def test_a_percentile_of_too_few_samples_is_refused(world):
     assert one["ratio"] is None and one["blocks"] == []
 
 
+def test_a_percentile_that_one_arm_has_too_few_samples_for(world):
+    for new, base, where in ((3, 4, "in the new arm"), (4, 3, "in the base")):
+        one = row(world.pair(samples=new, base={"samples": base})[0], "p99")
+        assert one["verdict"] == "inconclusive"
+        assert one["reason"] == f"too few samples beyond it {where}: raise --duration (behind --)"
+
+
+def test_a_declared_margin_holds_for_exact_counts(world):
+    slower = {"effects": {"locks": 1.5}}
+    world.pair(expect=1, more=["--margin", "acquisitions=40"], **slower)
+    record, _ = world.pair(more=["--margin", "acquisitions=60"], **slower)
+    one = row(record, "acquisitions")
+    assert (one["tier"], one["verdict"], one["margin"]) == (1, "equivalent", 0.6)
+
+
+@pytest.mark.parametrize("blocks, verdict", [(2, "inconclusive"), (3, "regressed")])
+def test_a_count_of_few_blocks_may_vary(world, blocks, verdict):
+    record, _ = world.pair(expect=int(blocks > 2), effects={"locks": 1.5},
+                           more=["--blocks", blocks, "--max-blocks", blocks])
+    one = row(record, "acquisitions")
+    assert one["verdict"] == verdict
+    if blocks < 3:
+        assert "2, and a count needs 3 to show whether it varies" in one["reason"]
+
+
 @pytest.mark.parametrize("base, new, reason", [
     ({}, {"uncounted": True}, "the new arm has it no more"),
     ({"uncounted": True}, {}, "only the new arm has it"),

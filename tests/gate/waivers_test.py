@@ -1,7 +1,9 @@
-"""Waivers, calibration and result files instead of programs."""
+"""Waivers and calibration."""
 
 import datetime
 import json
+import math
+import os
 
 import pytest
 from gate_world import row
@@ -72,6 +74,12 @@ def test_waivers_that_are_none(world, text, message):
     assert message in said
 
 
+def test_waivers_from_a_pipe_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "w.toml")
+    with pytest.raises(UsageError, match="no regular file"):
+        waivers.load(tmp_path / "w.toml")
+
+
 def test_a_file_of_waivers_that_is_not_there(tmp_path):
     with pytest.raises(Exception, match="No such file"):
         waivers.load(tmp_path / "nothing.toml")
@@ -106,12 +114,41 @@ def test_calibration_widens_the_margin(calibrated):
     slower = {"effects": {"cpu": 1.15}, "rows": ["libaio"], "base": {"rows": ["libaio"]}}
     calibrated.pair(expect=1, **slower)
     stored = json.loads(calibrated.path.read_text())
-    for floors in stored["floors"].values():
-        floors.update(cpu=0.4, throughput=0.4)
+    for one in stored["rows"].values():
+        one["floors"].update(cpu=0.4, throughput=0.4)
     calibrated.path.write_text(json.dumps(stored))
     record, _ = calibrated.pair(**slower)
     assert row(record, "cpu", "libaio")["verdict"] == "equivalent"
     calibrated.pair(expect=1, more=["--no-calibration"], **slower)
+
+
+def test_fewer_blocks_stray_more(calibrated):
+    record, _ = calibrated.pair()
+    few, _ = calibrated.pair(more=["--blocks", "3", "--max-blocks", "3"])
+    floors = [math.log1p(row(one, "cpu")["noise"]) for one in (record, few)]
+    assert floors[1] == pytest.approx(2 * floors[0])  # of 12 blocks and of 3
+    many, _ = calibrated.pair(more=["--blocks", "14", "--max-blocks", "14"])
+    assert row(many, "cpu")["noise"] == row(record, "cpu")["noise"]
+
+
+def test_a_confirmation_has_the_margin_of_the_look(calibrated):
+    stored = json.loads(calibrated.path.read_text())
+    for one in stored["rows"].values():
+        one["floors"].update(cpu=0.1, throughput=0.1)
+    calibrated.path.write_text(json.dumps(stored))
+    # Of 10 blocks, which a confirmation has, the floor would be 11 %.
+    record, _ = calibrated.pair(expect=1, noise=0.0005, effects={"cpu": 1.106}, rows=["libaio"],
+                                base={"noise": 0.0005, "rows": ["libaio"]},
+                                more=["--metric", "cpu"])
+    assert row(record, "cpu", "libaio")["confirmed"] and record["looks"][-1]["blocks"] < 12
+
+
+def changed(stored, change):
+    """The calibration with fields of its own or of each of its rows changed."""
+    of_rows = {key: value for key, value in change.items() if key in stored["rows"]["a"]}
+    rows = {name: {**one, **of_rows} for name, one in stored["rows"].items()}
+    return {**stored, "rows": rows, **{key: value for key, value in change.items()
+                                       if key not in of_rows}}
 
 
 CHANGES = [
@@ -119,25 +156,36 @@ CHANGES = [
     ({"date": "2999-01-01"}, "in the future"),
     ({"kernel": "5.0"}, "is of kernel 5.0, and this is 6.1.0-18-amd64"),
     ({"fingerprint": "f00"}, "is of another host (fingerprint f00, and this is this)"),
-    ({"schema": "x/1"}, "its schema is 'x/1'"), ({"floors": {"a": {"cpu": -1}}}, "no calibration"),
+    ({"window_ns": 10**9}, "with windows of 1.00 s, and here it is 300 ms"),
+    ({"warmup_ns": 10**9}, "with a warm-up of 1.00 s, and here it is 100 ms"),
+    ({"schema": "x/1"}, "its schema is 'x/1'"), ({"floors": {"cpu": -1}}, "no calibration"),
     ({"floors": 3}, "no calibration"), ({"runs": None}, "no calibration"),
+    ({"rows": {}}, "no calibration"), ({"rows": 3}, "no calibration"),
 ]
 
 
 def test_calibration_that_does_not_hold(calibrated):
     stored = json.loads(calibrated.path.read_text())
     for change, message in CHANGES:
-        calibrated.path.write_text(json.dumps({**stored, **change}))
-        _, said = calibrated.pair(expect=4)
-        assert message in said and "aioscope gate --calibrate" in said
+        rows = {**stored["rows"], "a": next(iter(stored["rows"].values()))}
+        calibrated.path.write_text(json.dumps(changed({**stored, "rows": rows}, change)))
+        for more in ([], ["--force"]):  # which is for unlike arms
+            _, said = calibrated.pair(expect=4, more=more)
+            assert message in said and "aioscope gate --calibrate" in said
     record, _ = calibrated.pair(more=["--no-calibration"])
     assert record["calibration"] is None
+
+
+def test_calibration_of_another_version_is_said(calibrated):
+    assert not any("of version" in note for note in calibrated.pair()[0]["notes"])
+    record, _ = calibrated.pair(version="9", base={"version": "8"})
+    assert any("of version 0.1.0, and these are of 8 and 9" in note for note in record["notes"])
 
 
 def test_calibration_of_one_s_own(calibrated, tmp_path):
     path = tmp_path / "own.json"
     calibrated.gate(*CALIBRATE, "--program", calibrated.program("p"), "--calibration", path)
-    assert calibration.load(path).runs == 3
+    assert {one.runs for one in calibration.load(path).rows.values()} == {3}
     _, said = calibrated.pair(expect=5, more=["--calibration", tmp_path / "nothing.json"])
     assert "nothing.json: No such file" in said
     assert any("lacks 1 row," in note for note in calibrated.pair(
@@ -145,35 +193,33 @@ def test_calibration_of_one_s_own(calibrated, tmp_path):
         base={"rows": ["sync", "libaio"]})[0]["notes"])
 
 
-# Result files
+def test_calibration_of_drivers(calibrated):
+    """Two are held to the larger floor of both; what was there stays."""
+    program = calibrated.program("p", noise=0.08)
+    two = ["--base-driver", "libaio", "--new-driver", "base/engine.so", "--program", program]
+    for side in ("base", "new"):
+        (calibrated.directory / side).mkdir()
+        (calibrated.directory / side / "engine.so").write_text(side)
+    record, said = calibrated.gate(*two)
+    assert row(record, "cpu", "engine")["noise"] is None and "lacks 1 row," in said
+    assert "gate --calibrate --program" in said and "--new-driver base/engine.so" in said
+    _, said = calibrated.gate(*CALIBRATE, *two)
+    assert "noise floors of 2 rows" in said and "exceeds in 1 of 4 cases" in said
+    stored = json.loads(calibrated.path.read_text())
+    assert {name.split("/")[0] for name in stored["rows"]} == {"kioctx@series", "libaio", "engine"}
+    floors = [one["floors"]["cpu"] for name, one in stored["rows"].items()
+              if name.startswith(("libaio", "engine"))]
+    record, said = calibrated.gate(*two)
+    assert row(record, "cpu", "engine")["noise"] == max(floors) and "lacks" not in said
+    record, _ = calibrated.gate("--base-driver", "base/engine.so", "--new-driver", "new/engine.so",
+                                "--program", program)
+    assert row(record, "cpu", "engine")["noise"] in floors
 
-def kept(world, **new):
-    world.pair(more=["--keep", world.directory / "kept", "--blocks", "14", "--max-blocks", "14"],
-               **new)
-    return world.directory / "kept/base.jsonl", world.directory / "kept/new.jsonl"
 
-
-def test_result_files(world):
-    base, new = kept(world, expect=1, effects={"cpu": 1.2})
-    record, _ = world.gate("--base", base, "--new", new, expect=1)
-    one = row(record, "cpu")
-    assert one["verdict"] == "regressed" and len(one["blocks"]) > 14
-    assert any("paired in their order" in note for note in record["notes"])
-    again, _ = world.gate("--base", base, "--new", base)
-    assert row(again, "cpu")["verdict"] == "equivalent" and row(again, "cpu")["ratio"] == 1
-    several, _ = world.gate("--base", base, base, "--new", new, new, expect=1)
-    assert len(row(several, "cpu")["blocks"]) == 2 * len(one["blocks"])
-
-
-def test_result_files_of_unlike_hosts_and_programs_among_them(world):
-    base, new = kept(world)
-    text = new.read_text().replace('"kernel":"6.1.0-18-amd64"', '"kernel":"6.2"')
-    new.write_text(text)
-    record, _ = world.gate("--base", base, "--new", new, expect=4)
-    assert "Kernel: 6.1.0-18-amd64 | 6.2" in record["reason"]
-    world.gate("--base", base, "--new", new, "--force")
-    _, said = world.gate("--base", base, "--new", world.program("p"), expect=2)
-    assert "programs and result files cannot be compared" in said
-    new.write_text("{}\n")
-    record, _ = world.gate("--base", base, "--new", new, expect=4)
-    assert "no result file" in record["reason"]
+def test_calibration_forgets_what_does_not_hold(calibrated):
+    stored = json.loads(calibrated.path.read_text())
+    names = list(stored["rows"])
+    stored["rows"][names[0]]["date"] = "2020-01-01"
+    calibrated.path.write_text(json.dumps(stored))
+    calibrated.gate(*CALIBRATE, "--base-driver", "sync", "--program", calibrated.program("p"))
+    assert list(json.loads(calibrated.path.read_text())["rows"])[0] == names[1]

@@ -1,5 +1,7 @@
 """The page in a browser: with scripts and without, on a phone and a desk, light and dark."""
 
+import json
+
 import pytest
 import synthetic
 from browser import Browser, find
@@ -25,6 +27,17 @@ COLLISIONS = """
     }
   }));
   return found;
+})
+"""
+# Labels of one axis that read alike; by the figure. An axis' labels share a line or an edge.
+SAME_TICKS = """
+[...document.querySelectorAll(".sheets > svg")].flatMap((svg) => {
+  const places = [...svg.querySelectorAll("text")].map((text) => {
+    const anchor = getComputedStyle(text).textAnchor;
+    return `${text.textContent}|${anchor}|${text.getAttribute("y")}`;
+  });
+  return places.filter((place, i) => place.includes("|middle|") && places.indexOf(place) !== i)
+    .map((place) => `${place} in ${svg.getAttribute("aria-label")}`);
 })
 """
 SCROLLERS = """
@@ -53,6 +66,49 @@ def page(tmp_path_factory):
     (directory / "r.jsonl").write_text(synthetic.text(records))
     assert main([str(directory / "r.jsonl"), "-o", str(directory / "r.html")]) == 0
     return (directory / "r.html").as_uri()
+
+
+def history_of(directory):
+    for day in range(12):
+        records = synthetic.run(synthetic.quick_configs(["libaio"], ["null"]), seed=day)
+        records[0]["start_realtime_ns"] += day * 86400 * 10**9
+        records[0]["tool"]["commit"] = f"c{day:03}"
+        (directory / f"{day}.jsonl").write_text(synthetic.text(records))
+        assert main(["history", "add", str(directory / "h.jsonl"),
+                     str(directory / f"{day}.jsonl")]) == 0
+    return ["history", "page", str(directory / "h.jsonl")]
+
+
+def forty_rows():
+    """With system calls from one in a hundred operations to one in a million."""
+    configs = synthetic.quick_configs(synthetic.DRIVERS[2:] + synthetic.STAGES[:1],
+                                      ["null", "zero"], (1, 4))
+    records = synthetic.as_large_as_real(synthetic.run(configs, with_inside=True))
+    for record in records:
+        if record["record"] == "repetition":
+            calls = 0.01 * 10.0 ** -(record["row"] % 5)
+            record["measurement"].update(system_calls_per_op=calls)
+    return configs, records
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """{kind: a page that is not that of one small run}"""
+    directory = tmp_path_factory.mktemp("pages")
+    configs, records = forty_rows()
+    assert len(configs) == 40
+    names = {name: str(directory / name) for name in ("a.jsonl", "b.jsonl", "gate.json")}
+    (directory / "a.jsonl").write_text(synthetic.text(records))
+    (directory / "b.jsonl").write_text(synthetic.text(synthetic.run(configs, seed=2)))
+    (directory / "gate.json").write_text(json.dumps(synthetic.gate()))
+    arguments = {"gate": [names["gate.json"]], "two runs": [names["a.jsonl"], names["b.jsonl"]],
+                 "forty rows": [names["a.jsonl"]], "history": history_of(directory)}
+    found = {}
+    for kind, given in arguments.items():
+        output = directory / f"{kind}.html"
+        assert main([*given, "-o", str(output)]) == 0
+        found[kind] = output.as_uri()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +145,19 @@ def test_page_is_whole(browser, page, width, dark, scripts):
     empty = browser.ask("[...document.querySelectorAll('.empty')].map(e => e.textContent)")
     assert empty == []
     assert browser.ask("document.querySelectorAll('details[open] svg.flame > svg').length") > 10
+
+
+@pytest.mark.parametrize("width, dark, scripts", [(390, True, True), (1440, False, False)])
+@pytest.mark.parametrize("kind", ["gate", "history", "two runs", "forty rows"])
+def test_every_kind_of_page_is_whole(browser, pages, kind, width, dark, scripts):
+    browser.open(pages[kind], width, dark, scripts)
+    assert complaints(browser) == ([], [pages[kind]])
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    if width < 600:
+        assert browser.ask(SCROLLERS) == 0
+    assert browser.ask("document.querySelectorAll('.sheets > svg').length") > 0
+    assert browser.ask(COLLISIONS) == []
+    assert browser.ask(SAME_TICKS) == []
 
 
 def test_flame_graph_zooms_and_finds(browser, page):

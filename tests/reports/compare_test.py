@@ -70,9 +70,9 @@ def counts(acquisitions, varying=0):
 
 
 def test_one_more_lock_is_seen_without_an_interval(file, capsys):
-    """From single repetitions, and beside noise."""
-    _, tables = compared(capsys, file("a", [1e6], driver_counts=counts(6000)),
-                         file("b", [0.2e6], driver_counts=counts(7000)))
+    """From three repetitions, and beside noise."""
+    _, tables = compared(capsys, file("a", BASE[:3], driver_counts=counts(6000)),
+                         file("b", [0.2e6] * 3, driver_counts=counts(7000)))
     found = effect(tables, "acquisitions")
     assert (found["verdict"], found["method"]) == ("regressed", "exact")
     assert found["ratio"] == pytest.approx(7 / 6) and found["low"] is None
@@ -80,6 +80,17 @@ def test_one_more_lock_is_seen_without_an_interval(file, capsys):
     assert effect(tables, "allocations")["verdict"] == "equivalent"  # 0 and 0
     assert effect(tables, "throughput")["verdict"] == "inconclusive"
     assert "wakeups" not in tables
+
+
+@pytest.mark.parametrize("base, new", [(1, 1), (2, 3), (3, 2)])
+def test_a_count_of_few_repetitions_may_vary(file, capsys, base, new):
+    document, tables = compared(
+        capsys, file("a", [1e6] * base, driver_counts=counts(6000)),
+        file("b", [1e6] * new, driver_counts=counts(7000)))
+    found = effect(tables, "acquisitions")
+    assert (found["verdict"], found["method"]) == ("inconclusive", "unpaired")
+    assert any("exactly when 3 repetitions a side agree" in note for note in document["notes"])
+    assert not any("varied" in note for note in document["notes"])
 
 
 def test_counts_that_vary_are_compared_by_intervals(file, capsys):

@@ -59,3 +59,21 @@ def test_unlike_runs():
     one = summary_of([1e6])
     assert comparison.compare(one, one).unlike == []
     assert comparison.compare(one, summary_of([1e6], kernel="9")).unlike == ["Kernel"]
+    assert comparison.compare(one, summary_of([1e6], cgroup_cpus=1.5)).unlike == [
+        "CPUs of the control group"]
+
+
+@pytest.mark.parametrize("group, change, label, words", [
+    ("plan", {"window_ns": 1000}, "Window", "1.00"), ("plan", {"warmup_ns": None}, "Warm-up", ""),
+    ("plan", {"pin": "cores"}, "Pinning", "cores"),
+    ("targets", {"file_system": "tmpfs"}, "Target file:aioscope.bin", "file system tmpfs"),
+    ("targets", {"size_bytes": 1}, "Target file:aioscope.bin", "size 1 B"),
+    ("targets", {"target": "file:/elsewhere/aioscope.bin"}, None, ""),
+    ("targets", {"label": "file:other.bin"}, None, "")])
+def test_unlike_measurements(group, change, label, words):
+    """Rows of one name on another file system, or measured for another time."""
+    one, other = summary_of([1e6]).run, summary_of([1e6]).run
+    (other.header["targets"][0] if group == "targets" else other.header["plan"]).update(change)
+    found = comparison.unlike([one, one, other])
+    assert [name for name, _ in found] == ([label] if label else [])
+    assert not found or words in found[0][1][2]

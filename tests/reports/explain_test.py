@@ -43,7 +43,36 @@ def test_layers_in_nanoseconds_and_percent(tmp_path, capsys):
     assert "55 samples, 2 lost" in out
     assert "they stand for 100 % of the CPU time" in out
     [thread] = [line for line in out.splitlines() if "submitter 0" in line]
-    assert thread.split() == ["submitter", "0", "50.0", "10.0", "0.0", "1.0", "1,234"]
+    assert thread.split() == ["submitter", "0", "50.0", "10.0", "0.0", "\u2013", "1.0", "1,234"]
+
+
+def test_waits_for_what_is_not_known(tmp_path, capsys):
+    nothing = {"completions_ns": None, "lock_ns": None, "other_wait_ns": None}
+    _, out, _ = explain(tmp_path, capsys, off_cpu=off_cpu(threads=[
+        {**THREAD, **nothing, "wait_ns": 240_000_000},
+        {**THREAD, "name": "submitter 1", "wait_ns": 180_000_000}]))
+    first, second = (line.split()[2:] for line in out.splitlines() if "submitter " in line)
+    assert first == ["\u2013", "\u2013", "\u2013", "80.0", "1.0", "1,234"]
+    assert second == ["50.0", "10.0", "0.0", "0.0", "1.0", "1,234"]
+
+
+def test_threads_of_a_driver_with_one_name_are_one_line(tmp_path, capsys):
+    worker = {**THREAD, "name": "kioctx file", "of_driver": True, "preempted_ns": 0}
+    _, out, _ = explain(tmp_path, capsys, off_cpu=off_cpu(threads=[
+        {**worker, "completions_ns": 300_000_000}, {**worker, "completions_ns": 0},
+        THREAD, THREAD]))
+    [line] = [line for line in out.splitlines() if "kioctx file" in line]
+    assert line.split()[:6] == ["kioctx", "file", "x", "2,", "mean", "50.0"]
+    assert line.split()[-1] == "2,468"
+    assert out.count("submitter 0") == 2
+
+
+def test_futexes_are_marked(tmp_path, capsys):
+    waits = synthetic.kernel_locks(100, 300_000)
+    waits["sites"] = [{**waits["sites"][0], "site": "SharedRing::submit", "kind": "futex",
+                       "layer": "io_uring lock wait"}]
+    _, out, _ = explain(tmp_path, capsys, futex_waits=waits)
+    assert "user, asleep: SharedRing::submit (futex)" in out and "not to be added up" in out
 
 
 def test_says_what_was_moved(tmp_path, capsys):

@@ -34,6 +34,38 @@ def test_verdict_comes_first(tmp_path):
     assert "The blocks in their order" in text and "familywise error 5.0 %" in text
 
 
+def test_everything_that_the_file_says_is_shown(tmp_path):
+    page = page_of(tmp_path, synthetic.gate())
+    text = words(page)
+    for wanted in (
+            "No calibration of this host: margins alone decide.", "sync/gone only the base has it",
+            "io_uring/added only the new arm has it", "Exit code 1: something regressed",
+            "Took 66.1 s", "Seed of the order 7", "new base, base new", "first 16 2.5 % 13",
+            "null/* cpu somebody known 2030-01-01 1 regression", "sha-of-v1 sha-of-v2",
+            "commit-v1 commit-v2", "6.1.0-18-amd64 6.1.0-18-amd64",
+            "aioscope gate --base v1/aioscope --new v2/aioscope -o gate.json",
+            "v2/aioscope run --seed 1", "Save gate.json"):
+        assert wanted in text, wanted
+    differing = re.findall(r'class="differs">\s*<td[^>]*><span><b>([^<]*)', page)
+    assert differing == ["Compared", "Program", "SHA-256 of the program", "aioscope git commit"]
+
+
+def test_sections_without_data_say_why(tmp_path):
+    record = {"schema": "aioscope.gate/1", "verdict": "invalid", "exit_code": 4, "rows": []}
+    text = words(page_of(tmp_path, record))
+    assert text.count("Not shown: ") == 5
+    assert "the gate was given no waivers" in text and "both arms have the same rows" in text
+
+
+def test_what_has_one_side_is_told_as_one_side(tmp_path):
+    page = page_of(tmp_path, synthetic.gate(rows=1))
+    row = re.search(r"<span>system calls</span>.*?</tr>", page, re.DOTALL).group()
+    assert ">exact<" in row
+    least = re.findall(r'data-label="Least worsening[^>]*><span>([^<]*)', page)
+    assert "8.0 %" in least and not any("\u00b1" in text for text in least)
+    assert "the row that changed most" in page and "the 1 rows" not in page
+
+
 def test_gate_beside_results(tmp_path):
     (tmp_path / "r.jsonl").write_text(synthetic.text(
         synthetic.run(synthetic.quick_configs(["libaio"], ["null"]))))

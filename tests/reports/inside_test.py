@@ -49,6 +49,25 @@ def test_locks_of_the_kernel_are_added_to_those_of_the_driver():
     assert inside.no_kernel_locks(row) == ""
 
 
+def futex_waits(*sites):
+    return {"source": "syscalls:sys_enter_futex", "reason": "", "lost": 0, "operations": 1000,
+            "sites": [{"site": name, "layer": layer, "kind": "futex", "contended": 10,
+                       "wait_ns": wait, "wait_ns_p50": 900, "wait_ns_p99": None,
+                       "wait_ns_max": 4000} for name, layer, wait in sites]}
+
+
+def test_futexes_stand_beside_the_locks_and_are_not_added_to_them():
+    row = row_of({"operations": 1000, "driver_counts": counts(1000, a=(1, 1, 7000)),
+                  "futex_waits": futex_waits(("take_a", "io_uring lock wait", 8000),
+                                             ("run_thread", "harness", 3000))})
+    assert inside.lock_wait(row).value == 7
+    assert [site.name for site in inside.lock_sites(row)] == ["a"]
+    assert [(site.name, site.whose, site.wait_ns.value) for site in inside.all_sites(row)] == [
+        ("take_a (futex)", "user, asleep", 8), ("a", "driver", 7),
+        ("run_thread (futex)", "harness, asleep", 3)]
+    assert inside.all_sites(row)[0].p50_ns == 900
+
+
 @pytest.mark.parametrize("locks, why", [
     (None, inside.NO_KERNEL_LOCKS),
     ({"source": "", "reason": "no tracepoints", "sites": []}, "no tracepoints")])

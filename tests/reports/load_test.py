@@ -185,5 +185,6 @@ def test_end_says_interrupted(tmp_path):
 
 
 def test_characters_that_no_page_can_hold(tmp_path):
-    header = changed(HEADER, "host.name", "a\x00\x1b[31m\ud800b\n")
-    assert read(tmp_path, synthetic.text([header])).header["host"]["name"] == "a��[31m�b�"
+    header = changed(HEADER, "host.name", "a\x00\x1b[31m\ud800b\u202e\u2066\n")
+    name = read(tmp_path, synthetic.text([header])).header["host"]["name"]
+    assert name == "a\ufffd\ufffd[31m\ufffdb\ufffd\ufffd\ufffd"

@@ -2,6 +2,8 @@
 
 import base64
 import gzip
+import json
+import os
 import pathlib
 import re
 import shlex
@@ -12,9 +14,9 @@ from html.parser import HTMLParser
 
 import pytest
 import synthetic
-from reports import summarise
+from reports import sheet, summarise
 from reports.__main__ import FIGURES, main
-from reports.figures import BY_KEY
+from reports.figures import BY_KEY, latency
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = synthetic.quick_configs(drivers=["null", "libaio", "io_uring"], targets=["null"])
@@ -132,6 +134,16 @@ def test_markup_in_names_stays_text(tmp_path):
     assert shlex.quote(HOSTILE) in text  # the command can be pasted
 
 
+def test_name_of_a_file_that_no_page_can_hold(tmp_path):
+    name = os.fsdecode("r\u202e".encode() + b"\xff.jsonl")
+    (tmp_path / name).write_text(synthetic.text(synthetic.run(SMALL[:1])))
+    (tmp_path / "g\u202e.json").write_text(json.dumps(synthetic.gate()))
+    assert main(["report", str(tmp_path / name), str(tmp_path / "g\u202e.json"),
+                 "-o", str(tmp_path / "r.html")]) == 0
+    page = (tmp_path / "r.html").read_text()
+    assert "r\ufffd\ufffd.jsonl" in page and "\u202e" not in page
+
+
 def test_more_rows_than_a_page_holds(tmp_path, monkeypatch):
     """What is left out is said, and neither time nor size grow with it."""
     monkeypatch.setattr(summarise, "MOST_ROWS", 120)
@@ -188,11 +200,46 @@ def test_panels_without_data_say_why(tmp_path, small):
     assert "One round only" in text
 
 
+def test_one_row_of_one_repetition(tmp_path):
+    """Every section stands there, with what it has or why it has nothing."""
+    page = page_of(tmp_path, synthetic.run([synthetic.config(submitters=1)], repetitions=1))
+    found = re.findall(r'<section aria-labelledby="run1-([^"]*)">(.*?)</section>', page, re.DOTALL)
+    assert [key for key, _ in found] == ["sharing", *BY_KEY, "flame", "rows", "left-out",
+                                         "commands", "data"]
+    empty = {key for key, text in found if "Not shown: " in text}
+    assert empty == {"sharing", "scaling", "depth", "series", "layers", "off_cpu", "locks",
+                     "fairness", "flame"}
+    text = words(page)
+    assert "1 row measured" in text and "every row ran only with 1 submitter;" in text
+
+
 def test_several_submitter_counts_make_a_scaling_figure(tmp_path):
     configs = synthetic.quick_configs(["null", "libaio"], ["null"], (1, 2, 4))
     text = words(page_of(tmp_path, synthetic.run(configs)))
     assert "Scaling, shared, 1 reaping, target null" in text
     assert "4 submitters (the most of this run)" in text
+
+
+def test_every_percentile_of_a_long_run_has_its_name():
+    drawn = sheet.Sheet(sheet.Words("", "", ""), sheet.cell_inches(2))
+    axes = drawn.cell(2, "")
+    latency._percentile_ticks(axes, 7.3)
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "50", "90", "99", "99.9", "99.99", "99.999", "99.9999"]
+
+
+def test_the_law_is_told_where_it_was_fitted(tmp_path):
+    configs = [synthetic.config(driver, submitters=n) for driver, most in
+               (("libaio", 4), ("kioctx@series", 2)) for n in (1, 2, 4) if n <= most]
+    page = page_of(tmp_path, synthetic.run(configs))
+    fitted = re.search(r'aria-label="The Universal Scalability Law fitted".*?</table>', page,
+                       re.DOTALL).group()
+    assert "libaio" in fitted and "kioctx" not in fitted
+    assert ("The law is not fitted to 1 of 2 curves: it needs 3 counts of submitters."
+            in words(page))
+    page = page_of(tmp_path, synthetic.run(configs[3:]))
+    assert "The Universal Scalability Law fitted" not in page
+    assert "lines join the points" in page and "not fitted to 1 of 1 curve" in words(page)
 
 
 def test_two_runs_side_by_side(tmp_path):
@@ -280,6 +327,8 @@ def test_thirty_rows_with_everything_are_small_and_quick(tmp_path):
     configs = synthetic.quick_configs(synthetic.DRIVERS[1:])
     assert len(configs) == 30
     before = time.process_time()
-    page = page_of(tmp_path, synthetic.run(configs, with_inside=True))
+    records = synthetic.as_large_as_real(synthetic.run(configs, with_inside=True))
+    page = page_of(tmp_path, records)
     assert time.process_time() - before < 10
+    assert page.count('class="flame"') >= 20
     assert len(page.encode()) < 3_000_000

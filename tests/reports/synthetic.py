@@ -286,6 +286,55 @@ def run(configs, repetitions=3, seed=1, with_inside=False):
     return [*records, end(repetitions=position)]
 
 
+def _functions(rng, count=80):
+    """Names as long as those of real functions."""
+    parts = ["aioscope", "context", "submit", "reap", "complete", "ring", "wait", "queue"]
+    return [f"{rng.choice(parts)}::{rng.choice(parts)}_{rng.choice(parts)}_{i}"
+            + "_[k]" * rng.randrange(2) for i in range(count)]
+
+
+def _walks(rng, functions, count=120):
+    """Stacks that begin alike, as those of a program do: each function calls a few others."""
+    calls = {function: rng.sample(functions, 2) for function in functions}
+    walks = {}
+    while len(walks) < count:
+        walk = [functions[0]]
+        for _ in range(rng.randint(2, 10)):
+            walk.append(calls[walk[-1]][rng.random() < 0.2])
+        walks[tuple(walk)] = None
+    return [list(walk) for walk in walks]
+
+
+def as_large_as_real(records, seed=1):
+    """Gives each repetition as many stacks, places that wait, counters and slices as one of two
+    seconds has that was run with --profile, --locks and --counters default."""
+    rng = random.Random(seed)
+    layers = [layer for layer, _, _ in STACKS]
+    of_driver = {}
+    for record in records:
+        if record["record"] != "repetition":
+            continue
+        m, driver = record["measurement"], record["name"].partition("/")[0]
+        if driver not in of_driver:
+            of_driver[driver] = _walks(rng, _functions(rng))
+        stacks = [{"frames": ["main", "worker", *frames], "layer": rng.choice(layers),
+                   "samples": max(1, int(rng.paretovariate(0.9) * 8))}
+                  for frames in rng.sample(of_driver[driver], 95)]
+        m["profile"].update(stacks=stacks, samples=sum(stack["samples"] for stack in stacks))
+        m["slices_ops_per_s"] = [m["operations_per_s"] * rng.lognormvariate(0, 0.05)
+                                 for _ in range(20)]
+        m["counters"] = [counter(f"counter-{i}", rng.lognormvariate(3, 0.1), m["operations"])
+                         for i in range(10)]
+        m["kernel_locks"] = {"source": "lock:contention_begin", "reason": "", "lost": 0,
+                             "operations": m["operations"], "sites": [
+                                 {"site": f"{driver}_site_{i}", "kind": "spinlock",
+                                  "contended": rng.randrange(1, 9999),
+                                  "wait_ns": rng.randrange(10 ** 6), "wait_ns_p50": 400 + i,
+                                  "wait_ns_p99": 9000 + i, "wait_ns_max": rng.randrange(10 ** 6)}
+                                 for i in range(8)]}
+    return records
+
+
 def gate(rows=12, blocks=8, seed=1, regressed=2):
     """A gate's verdict on CPU time and system calls."""
     rng = random.Random(seed)
@@ -310,8 +359,25 @@ def gate(rows=12, blocks=8, seed=1, regressed=2):
                      "better": "lower", "tier": 1, "ratio": 1.5, "low": None, "high": None,
                      "verdict": "regressed", "reason": "0.0625 became 0.0938 per op"})
     return {"schema": "aioscope.gate/1", "verdict": "regressed", "exit_code": 1, "reason": "",
-            "seed": 7, "alpha": 0.05, "base": {"name": "v1"}, "new": {"name": "v2"},
+            "seed": 7, "alpha": 0.05, "base": gate_arm("v1"), "new": gate_arm("v2"),
+            "complete": True, "strict": False, "same_program": False, "suite": "gate",
+            "command": "aioscope gate --base v1/aioscope --new v2/aioscope -o gate.json",
+            "start_realtime_ns": 1_700_000_000_000_000_000, "elapsed_s": 66.12,
+            "looks": [{"look": "first", "blocks": 16, "alpha": 0.025, "comparisons": 13}],
+            "order": ["new base", "base new"], "calibration": None,
+            "missing_rows": ["sync/gone"], "new_rows": ["io_uring/added"],
+            "notes": ["No calibration of this host: margins alone decide."],
+            "waivers": [{"row": "null/*", "metric": "cpu", "owner": "somebody", "reason": "known",
+                         "expires": "2030-01-01", "used": 1}],
             "rows": compared}
+
+
+def gate_arm(name):
+    """What a gate.json says of one arm."""
+    made = header([])
+    return {"name": name, "program": f"{name}/aioscope", "sha256": f"sha-of-{name}", "driver": "",
+            "driver_sha256": "", "files": [], "tool": {**made["tool"], "commit": f"commit-{name}"},
+            "host": made["host"], "command": [f"{name}/aioscope", "run", "--seed", "1"]}
 
 
 def quick_configs(drivers=DRIVERS, targets=TARGETS, submitters=(4,)):

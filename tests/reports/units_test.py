@@ -72,7 +72,8 @@ def test_change(share, text):
 
 
 @pytest.mark.parametrize("value, text", [
-    (0, "0"), (-20, "-20"), (0.5, "0.5"), (12_000, "12 k"), (1e6, "1 M")])
+    (0, "0"), (-20, "-20"), (0.5, "0.5"), (12_000, "12 k"), (1e6, "1 M"),
+    (1e-4, "0.0001"), (1e-5, "10\u207b\u2075"), (-3e-12, "-3\u00d710\u207b\u00b9\u00b2")])
 def test_number_tick(value, text):
     assert units.number_tick(value) == text
 
@@ -80,5 +81,10 @@ def test_number_tick(value, text):
 def test_ratios_close_to_one_have_three_digits():
     assert [units.ratio(value) for value in (0.5, 0.987, 1.02, 3.14159, 12)] == [
         "0.50\u00d7", "0.987\u00d7", "1.020\u00d7", "3.14\u00d7", "12\u00d7"]
-    assert [units.times_tick(value) for value in (1.0, 0.5, 1.25)] == [
-        "1\u00d7", "0.5\u00d7", "1.25\u00d7"]
+    assert [units.times_tick(value) for value in (1.0, 0.5, 1.25, 0.995, 0.001, 1e5)] == [
+        "1\u00d7", "0.5\u00d7", "1.25\u00d7", "0.995\u00d7", "0.001\u00d7", "100 k\u00d7"]
+
+
+def test_percent_ticks_that_lie_close_differ():
+    assert [units.percent_tick(value) for value in (0.07, 0.0005, 0.001, 1.0)] == [
+        "7 %", "0.05 %", "0.1 %", "100 %"]

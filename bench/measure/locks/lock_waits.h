@@ -25,8 +25,8 @@ struct LockWaits {
   std::string reason;            // why nothing was, and the cure
   std::string symbols_reason;    // why the kernel's functions have no names, and the cure
   std::uint64_t operations = 0;  // of the same window: what "per operation" refers to
-  std::uint64_t events = 0;      // begins that the kernel counted, lost ones included
-  std::uint64_t lost = 0;        // begins and ends that found the ring full
+  std::uint64_t events = 0;  // begins that the kernel counted, lost ones included; all futex calls
+  std::uint64_t lost = 0;    // begins and ends that found the ring full
   std::uint64_t unfinished = 0;  // waits that had not ended when the window did
   // What recording the begins has made the waits longer; see recording_costs_ns().
   std::uint64_t recording_ns = 0;

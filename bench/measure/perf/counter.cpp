@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 
+#include "bench/measure/perf/pmu_sharing.h"
+
 namespace aioscope {
 namespace {
 
@@ -154,10 +156,11 @@ int encode_by_pfm(Counter& counter) {
   return status;
 }
 
-// "lock:contention_begin"; not "skl::X", and not a generic name with a modifier.
+// "lock:contention_begin"; not "skl::X", and not a generic name with something behind it.
 bool looks_like_tracepoint(std::string_view name) {
   const auto colon = name.find(':');
-  return colon != std::string_view::npos && colon > 0 && colon + 1 < name.size() &&
+  return find_generic(name.substr(0, colon)) == nullptr && colon != std::string_view::npos &&
+         colon > 0 && colon + 1 < name.size() &&
          name.find(':', colon + 1) == std::string_view::npos &&
          std::ranges::none_of(name, [](unsigned char c) { return std::isupper(c) != 0; });
 }
@@ -238,6 +241,7 @@ std::vector<Counter> find_counters(std::span<const std::string> names, const Tra
     }
     for (const char* one : kDefaultSet) add(one, true);
   }
+  settle_sharing(counters);
   return counters;
 }
 

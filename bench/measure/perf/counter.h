@@ -18,12 +18,17 @@ enum class CounterKind : std::uint8_t {
   kHardware,  // by a PMU, which it may have to share
 };
 
+// With which others of a PMU a counter is counted at one moment, if the PMU has room: see
+// pmu_sharing.h.
+enum class Sharing : std::uint8_t { kAll, kSameEvent, kNone };
+
 struct Counter {
   std::string name;  // as it was asked for: "cycles:u"
   perf_event_attr attributes{};
   bool known = false;     // the name means something; else the refusal says what is near
   bool optional = false;  // of the default set: left out where it cannot be had
-  Refusal refusal;        // reason not empty: it cannot be had
+  Sharing sharing = Sharing::kAll;
+  Refusal refusal;  // reason not empty: it cannot be had
 
   bool usable() const { return refusal.reason.empty(); }
   CounterKind kind() const;
@@ -34,7 +39,8 @@ struct Counter {
 // Encodes only; opens nothing. Not thread-safe, since libpfm4 is not.
 Counter encode_counter(const std::string& name, const Tracefs& tracefs);
 
-// Encodes the names, of which "default" stands for several, and tries each on the calling thread.
+// Encodes the names, of which "default" stands for several, and tries each on the calling thread,
+// then all together: one that a PMU never counts is refused.
 // A name that is given twice counts once.
 std::vector<Counter> find_counters(std::span<const std::string> names,
                                    const Tracefs& tracefs = Tracefs());

@@ -30,13 +30,6 @@ InstrumentProbe counters() {
   return probe;
 }
 
-// Addresses in /proc/kallsyms are all 0 for those who may not see them.
-bool kernel_has_names() {
-  std::ifstream file("/proc/kallsyms");
-  std::string address;
-  return file >> address && address.find_first_not_of('0') != std::string::npos;
-}
-
 InstrumentProbe profile() {
   perf_event_attr attributes = event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK);
   attributes.freq = 1;
@@ -48,7 +41,7 @@ InstrumentProbe profile() {
     if (kernel_has_names()) return probe;
     probe.lacks = "names of the kernel's functions";
     probe.refusal = {0, "the addresses in /proc/kallsyms are hidden",
-                     "sudo sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=-1"};
+                     as_root(kShowKernelNames, perf_rights().user_namespace)};
     return probe;
   }
   attributes.exclude_kernel = 1;
@@ -57,7 +50,8 @@ InstrumentProbe profile() {
   return probe;
 }
 
-InstrumentProbe tracepoint(std::string_view id, std::string_view name, const Tracefs& tracefs) {
+InstrumentProbe tracepoint(std::string_view id, std::string_view name, std::uint64_t sample_type,
+                           const Tracefs& tracefs) {
   InstrumentProbe probe{.id = id};
   const auto number = tracefs.id(name);
   if (const auto* refusal = std::get_if<Refusal>(&number)) {
@@ -67,15 +61,17 @@ InstrumentProbe tracepoint(std::string_view id, std::string_view name, const Tra
   perf_event_attr attributes =
       event_attributes(PERF_TYPE_TRACEPOINT, std::get<std::uint64_t>(number));
   attributes.sample_period = 1;
-  attributes.sample_type = PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN | PERF_SAMPLE_RAW;
+  attributes.sample_type = sample_type;
   probe.refusal = try_event(attributes);
   probe.works = probe.refusal.reason.empty();
   return probe;
 }
 
+constexpr std::uint64_t kTimeAndStack = PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN;
+
 // Without the tracepoint the times are still known, from the records of switches of any event.
 InstrumentProbe off_cpu(const Tracefs& tracefs) {
-  InstrumentProbe probe = tracepoint("off_cpu", "sched:sched_switch", tracefs);
+  InstrumentProbe probe = tracepoint("off_cpu", "sched:sched_switch", kTimeAndStack, tracefs);
   if (probe.works) return probe;
   perf_event_attr records = event_attributes(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_DUMMY);
   records.context_switch = 1;
@@ -92,9 +88,22 @@ InstrumentProbe off_cpu(const Tracefs& tracefs) {
 
 }  // namespace
 
+// Those who may not see the addresses see all of them as 0; data of a CPU is at 0 for all.
+bool kernel_has_names(const std::filesystem::path& root) {
+  std::ifstream file(root / "proc/kallsyms");
+  for (std::string address, type, rest; file >> address >> type && std::getline(file, rest);) {
+    if (type != "T" && type != "t") continue;
+    return address.find_first_not_of('0') != std::string::npos;
+  }
+  return false;
+}
+
 std::vector<InstrumentProbe> probe_instruments(const Tracefs& tracefs) {
-  return {counters(), profile(), tracepoint("kernel_locks", "lock:contention_begin", tracefs),
-          off_cpu(tracefs)};
+  // Which lock it is stands in the record itself; its kind of data needs more rights.
+  return {
+      counters(), profile(),
+      tracepoint("kernel_locks", "lock:contention_begin", kTimeAndStack | PERF_SAMPLE_RAW, tracefs),
+      off_cpu(tracefs)};
 }
 
 }  // namespace aioscope

@@ -1,6 +1,7 @@
 // Which instruments work here, as this user, tried on the calling thread.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,5 +21,10 @@ struct InstrumentProbe {
 
 // Counters without a PMU, a profile with its kernel part and names, tracepoints with their records.
 std::vector<InstrumentProbe> probe_instruments(const Tracefs& tracefs = Tracefs());
+
+// Whether /proc/kallsyms shows this user where the kernel's functions are; and what makes it so.
+bool kernel_has_names(const std::filesystem::path& root = "/");
+inline constexpr std::string_view kShowKernelNames =
+    "sysctl kernel.kptr_restrict=0 kernel.perf_event_paranoid=-1";
 
 }  // namespace aioscope

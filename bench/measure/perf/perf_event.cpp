@@ -13,8 +13,6 @@
 namespace aioscope {
 namespace {
 
-constexpr std::string_view kAllowAll = "sudo sysctl kernel.perf_event_paranoid=-1, or CAP_PERFMON";
-
 std::string called(int error) {
   const char* name = strerrorname_np(error);
   return fmt::format("perf_event_open: {}", name != nullptr ? name : std::strerror(error));
@@ -30,12 +28,26 @@ Refusal seccomp_denies(int error) {
           "(docker run --cap-add PERFMON, or --security-opt seccomp=unconfined)"};
 }
 
+// The kernel's own rule, without a capability; see its perf_allow_kernel and perf_allow_tracepoint.
+bool level_allows(const perf_event_attr& attributes, int level) {
+  if (wants_raw_tracepoint(attributes)) return level < 0;
+  return level <= (attributes.exclude_kernel == 0 ? 1 : 2);
+}
+
+std::string allow_all(bool user_namespace) {
+  const std::string sysctl = as_root("sysctl kernel.perf_event_paranoid=-1", user_namespace);
+  return sysctl + (user_namespace ? " (CAP_PERFMON of this user namespace does not count)"
+                                  : ", or CAP_PERFMON");
+}
+
 Refusal not_permitted(int error, const perf_event_attr& attributes, const PerfRights& rights) {
+  const bool allowed =
+      rights.capable || (rights.paranoid && level_allows(attributes, *rights.paranoid));
   // The kernel itself says EPERM only of raw tracepoint data; else it is EACCES.
-  if (rights.seccomp && (rights.capable || (error == EPERM && !wants_raw_tracepoint(attributes)))) {
+  if (rights.seccomp && (allowed || (error == EPERM && !wants_raw_tracepoint(attributes)))) {
     return seccomp_denies(error);
   }
-  if (rights.capable) {
+  if (allowed) {
     return {error, called(error) + ": a security module or the kernel's lockdown denies it",
             "see dmesg, and the module's audit log"};
   }
@@ -46,7 +58,7 @@ Refusal not_permitted(int error, const perf_event_attr& attributes, const PerfRi
   return {error,
           fmt::format("{}: kernel.perf_event_paranoid is {} and {} or CAP_PERFMON", called(error),
                       level, what),
-          std::string(kAllowAll)};
+          allow_all(rights.user_namespace)};
 }
 
 Refusal unknown_event(int error, const perf_event_attr& attributes) {
@@ -61,27 +73,62 @@ Refusal unknown_event(int error, const perf_event_attr& attributes) {
           "let the hypervisor pass the PMU through, or use another machine"};
 }
 
-Refusal too_many_files(int error) {
-  rlimit limit{};
-  getrlimit(RLIMIT_NOFILE, &limit);
-  return {error,
-          fmt::format("{}: an event of each thread is a file, and the limit is {}", called(error),
-                      std::uint64_t(limit.rlim_cur)),
-          "ulimit -n 65536, fewer threads or fewer counters"};
+Refusal not_understood(int error, const perf_event_attr& attributes, const PerfRights& rights) {
+  if (attributes.freq != 0 && rights.max_sample_rate &&
+      attributes.sample_freq > *rights.max_sample_rate) {
+    return {
+        error,
+        fmt::format("{}: {} Hz are asked for and kernel.perf_event_max_sample_rate is {}",
+                    called(error), std::uint64_t(attributes.sample_freq), *rights.max_sample_rate),
+        fmt::format("ask for {} Hz or less, or {}", *rights.max_sample_rate,
+                    as_root(fmt::format("sysctl kernel.perf_event_max_sample_rate={}",
+                                        std::uint64_t(attributes.sample_freq)),
+                            rights.user_namespace))};
+  }
+  if (attributes.type == PERF_TYPE_TRACEPOINT) return unknown_event(error, attributes);
+  return {error, called(error) + ": the kernel does not take the event as it is asked for",
+          "another event, or without :u and :k"};
+}
+
+// The initial user namespace maps every user to himself. A kernel without them has no such file.
+bool in_user_namespace(const std::filesystem::path& root) {
+  std::ifstream map(root / "proc/self/uid_map");
+  std::uint64_t inside = 0, outside = 0, count = 0;
+  if (!map) return false;
+  constexpr std::uint64_t kAll = UINT32_MAX;
+  return !(map >> inside >> outside >> count) || inside != 0 || outside != 0 || count != kAll;
 }
 
 }  // namespace
+
+std::string as_root(std::string_view command, bool user_namespace) {
+  return fmt::format("{}sudo {}", user_namespace ? "outside this user namespace: " : "", command);
+}
+
+Refusal too_many_files(int error, std::string_view what) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return {error,
+          fmt::format("{}: {}: an event of each thread is a file, and the limit is {}", what,
+                      strerrorname_np(error), std::uint64_t(limit.rlim_cur)),
+          "ulimit -n 65536, fewer threads or fewer counters"};
+}
 
 PerfRights perf_rights(const std::filesystem::path& root) {
   PerfRights rights;
   int level = 0;
   if (std::ifstream(root / "proc/sys/kernel/perf_event_paranoid") >> level) rights.paranoid = level;
-  std::ifstream status(root / "proc/self/status");
+  std::uint64_t rate = 0;
+  if (std::ifstream(root / "proc/sys/kernel/perf_event_max_sample_rate") >> rate) {
+    rights.max_sample_rate = rate;
+  }
+  rights.user_namespace = in_user_namespace(root);
+  std::ifstream status(root / "proc/thread-self/status");
   for (std::string line; std::getline(status, line);) {
     if (line.starts_with("CapEff:")) {
       const std::uint64_t effective = std::strtoull(line.c_str() + 7, nullptr, 16);
       const std::uint64_t enough = 1ull << CAP_PERFMON | 1ull << CAP_SYS_ADMIN;
-      rights.capable = (effective & enough) != 0;
+      rights.capable = (effective & enough) != 0 && !rights.user_namespace;
     }
     if (line.starts_with("Seccomp:")) rights.seccomp = line.find('2') != std::string::npos;
   }
@@ -102,9 +149,7 @@ Refusal explain_refusal(int error, const perf_event_attr& attributes, const Perf
     case ENXIO:
       return unknown_event(error, attributes);
     case EINVAL:
-      if (attributes.type == PERF_TYPE_TRACEPOINT) return unknown_event(error, attributes);
-      return {error, called(error) + ": the kernel does not take the event as it is asked for",
-              "another event, or without :u and :k"};
+      return not_understood(error, attributes, rights);
     case EOPNOTSUPP:
       return {error,
               called(error) + (attributes.sample_period != 0
@@ -113,7 +158,7 @@ Refusal explain_refusal(int error, const perf_event_attr& attributes, const Perf
               "another event, or another machine"};
     case EMFILE:
     case ENFILE:
-      return too_many_files(error);
+      return too_many_files(error, "perf_event_open");
     case EBUSY:
       return {error, called(error) + ": somebody else has the PMU for himself",
               "stop other profilers; for the NMI watchdog: sudo sysctl kernel.nmi_watchdog=0"};

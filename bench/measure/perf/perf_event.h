@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "bench/descriptor.h"
 
@@ -25,10 +26,18 @@ struct Refusal {
 struct PerfRights {
   std::optional<int> paranoid;  // kernel.perf_event_paranoid; nullopt: no perf events at all
   bool capable = false;         // CAP_PERFMON or CAP_SYS_ADMIN: `paranoid` does not bind
+  bool user_namespace = false;  // of a container: the kernel asks for capabilities outside it
   bool seccomp = false;         // a filter is in force and may deny the call
+  std::optional<std::uint64_t> max_sample_rate;  // kernel.perf_event_max_sample_rate, Hz
 };
-// From the files under `root`, of this thread.
+// From the files under `root`, of the calling thread.
 PerfRights perf_rights(const std::filesystem::path& root = "/");
+
+// `command` as root, from where it has an effect.
+std::string as_root(std::string_view command, bool user_namespace);
+
+// EMFILE or ENFILE of opening `what`.
+Refusal too_many_files(int error, std::string_view what);
 
 // What `error` of perf_event_open with these attributes means for one who has `rights`.
 Refusal explain_refusal(int error, const perf_event_attr& attributes, const PerfRights& rights);

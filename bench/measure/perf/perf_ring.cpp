@@ -39,13 +39,15 @@ std::span<const std::byte> PerfRingReader::piece(std::uint64_t position, std::si
   return joined_;
 }
 
-void PerfRingReader::count_lost(const PerfRecord& record) {
+void PerfRingReader::count_gaps(const PerfRecord& record) {
   RecordFields fields(record.body);
   if (record.type == PERF_RECORD_LOST) {
     fields.take<std::uint64_t>();  // id of the event
     lost_ += fields.take<std::uint64_t>();
   } else if (record.type == PERF_RECORD_LOST_SAMPLES) {
     lost_ += fields.take<std::uint64_t>();
+  } else if (record.type == PERF_RECORD_THROTTLE) {
+    ++throttled_;
   }
 }
 
@@ -72,7 +74,7 @@ void PerfRingReader::drain(const std::function<void(const PerfRecord&)>& take) {
     }
     const PerfRecord record{header.type, header.misc,
                             piece(tail, header.size).subspan(sizeof header)};
-    count_lost(record);
+    count_gaps(record);
     take(record);
     tail += header.size;
   }

@@ -59,17 +59,20 @@ class PerfRingReader {
   // holds is dropped and counted as corrupt.
   void drain(const std::function<void(const PerfRecord&)>& take);
 
-  std::uint64_t lost() const { return lost_; }        // records that found the ring full
+  std::uint64_t lost() const { return lost_; }  // records that found the ring full
+  // Times that the kernel stopped sampling for a moment because it took too long.
+  std::uint64_t throttled() const { return throttled_; }
   std::uint64_t corrupt() const { return corrupt_; }  // times that the reading ended
 
  private:
   std::span<const std::byte> piece(std::uint64_t position, std::size_t size);
-  void count_lost(const PerfRecord& record);
+  void count_gaps(const PerfRecord& record);
 
   perf_event_mmap_page* control_;
   std::span<const std::byte> data_;
   std::vector<std::byte> joined_;  // a record that wraps
   std::uint64_t lost_ = 0;
+  std::uint64_t throttled_ = 0;
   std::uint64_t corrupt_ = 0;
 };
 

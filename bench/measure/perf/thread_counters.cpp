@@ -7,6 +7,8 @@
 #include <cmath>
 #include <utility>
 
+#include "bench/measure/perf/pmu_sharing.h"
+
 namespace aioscope {
 namespace {
 
@@ -33,12 +35,10 @@ ThreadCounters::ThreadCounters(std::span<const Counter> counters, pid_t thread)
     if (!counter.usable()) continue;
     Refusal why;
     const auto joins = [&](Group& group) {
-      return group.kind == counter.kind() && group.kind != CounterKind::kClock &&
-             join(group, counter, i, why);
+      return may_share(counters[group.counters.front()], counter) && join(group, counter, i, why);
     };
     if (std::ranges::any_of(groups_, joins)) continue;
     Group alone;
-    alone.kind = counter.kind();
     if (join(alone, counter, i, why)) {
       groups_.push_back(std::move(alone));
     } else {
@@ -83,43 +83,53 @@ std::optional<CounterReading> ThreadCounters::window(std::size_t counter) const 
   return *end_[counter] - *begin_[counter];
 }
 
+CounterMeasurement sum_windows(std::span<const CounterReading> windows, std::uint64_t operations) {
+  CounterMeasurement sum;
+  double value = 0;
+  for (const CounterReading& window : windows) {
+    if (window.enabled_ns > 0 && window.running_ns == 0) {
+      return {.reason =
+                  "the PMU's counters were taken all the time; ask for fewer, and sudo sysctl "
+                  "kernel.nmi_watchdog=0"};
+    }
+    sum.enabled_ns += window.enabled_ns;
+    sum.running_ns += window.running_ns;
+    sum.scaled = sum.scaled || window.running_ns < window.enabled_ns;
+    value += estimate(window);
+  }
+  sum.value = std::uint64_t(std::llround(value));
+  if (operations > 0) sum.per_op = value / double(operations);
+  return sum;
+}
+
 std::vector<CounterMeasurement> sum_counters(std::span<const Counter> counters,
                                              std::span<const ThreadCounters> threads,
                                              std::uint64_t operations) {
   std::vector<CounterMeasurement> sums;
   for (std::size_t i = 0; i < counters.size(); ++i) {
-    CounterMeasurement& sum = sums.emplace_back();
-    sum.name = counters[i].name;
-    sum.in_ns = counters[i].kind() == CounterKind::kClock;
-    sum.reason = counters[i].refusal.text();
-    double value = 0;
+    std::string reason = counters[i].refusal.text();
+    std::vector<CounterReading> windows;
     for (const ThreadCounters& thread : threads) {
-      if (!sum.reason.empty()) break;
+      if (!reason.empty()) break;
       const auto window = thread.window(i);
       const auto failure =
           std::ranges::find(thread.failures(), i, &ThreadCounters::Failure::counter);
       if (failure != thread.failures().end()) {
-        sum.reason = failure->refusal.text();
+        reason = failure->refusal.text();
       } else if (!window) {
-        sum.reason = "the counter could not be read: its PMU gave it up";
-      } else if (window->enabled_ns > 0 && window->running_ns == 0) {
-        sum.reason =
-            "the PMU's counters were taken all the time; ask for fewer, and sudo sysctl "
-            "kernel.nmi_watchdog=0";
+        reason = "the counter could not be read: its PMU gave it up";
       } else {
-        sum.enabled_ns += window->enabled_ns;
-        sum.running_ns += window->running_ns;
-        sum.scaled = sum.scaled || window->running_ns < window->enabled_ns;
-        value += estimate(*window);
+        windows.push_back(*window);
       }
     }
-    if (!sum.reason.empty()) {
-      sum.enabled_ns = sum.running_ns = 0;
-      sum.scaled = false;
-      continue;
+    CounterMeasurement& sum = sums.emplace_back();
+    if (reason.empty()) {
+      sum = sum_windows(windows, operations);
+    } else {
+      sum.reason = std::move(reason);
     }
-    sum.value = std::uint64_t(std::llround(value));
-    if (operations > 0) sum.per_op = value / double(operations);
+    sum.name = counters[i].name;
+    sum.in_ns = counters[i].kind() == CounterKind::kClock;
   }
   return sums;
 }

@@ -24,9 +24,9 @@ CounterReading operator-(const CounterReading& later, const CounterReading& earl
 
 // Opened by anybody, read by its thread alone; counting starts at once. What the kernel's software
 // counts is one group, which always runs; what a PMU counts is another, or several where it has too
-// few counters, so that the first is never multiplexed for the second's sake. A clock has a group
-// of its own: the kernel brings the leader up to date when a group is read, but not a clock that is
-// a member, which then stands where the last timer tick or switch left it.
+// few counters (pmu_sharing.h), so that the first is never multiplexed for the second's sake. A
+// clock has a group of its own: the kernel brings the leader up to date when a group is read, but
+// not a clock that is a member, which then stands where the last timer tick or switch left it.
 class ThreadCounters {
  public:
   // `thread` 0 is the calling one. Counters that are not usable are left out.
@@ -50,7 +50,6 @@ class ThreadCounters {
   struct Group {
     std::vector<PerfEvent> events;      // the leader first
     std::vector<std::size_t> counters;  // of each event
-    CounterKind kind = CounterKind::kSoftware;
   };
   using Readings = std::vector<std::optional<CounterReading>>;  // per counter
 
@@ -75,7 +74,9 @@ struct CounterMeasurement {
   bool scaled = false;  // it ran for a part of the time only, and `value` is for all of it
   std::string reason;   // why not, and the cure
 };
-// `operations` are those of the same windows.
+// Of the windows of one counter; there is no value when one of them never ran. `operations` are
+// those of the same windows.
+CounterMeasurement sum_windows(std::span<const CounterReading> windows, std::uint64_t operations);
 std::vector<CounterMeasurement> sum_counters(std::span<const Counter> counters,
                                              std::span<const ThreadCounters> threads,
                                              std::uint64_t operations);

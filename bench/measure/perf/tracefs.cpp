@@ -108,8 +108,7 @@ Refusal not_mounted() {
 
 Refusal not_readable(const fs::path& directory) {
   return {EACCES, fmt::format("{} is not readable for this user", directory.string()),
-          fmt::format("sudo mount -o remount,mode=755,gid={} {}, or run as root", getegid(),
-                      directory.string())};
+          tracefs_cure(directory.string(), perf_rights().user_namespace)};
 }
 
 // With mode=755 alone the directories are open to all, but not the files.
@@ -151,6 +150,14 @@ std::optional<TracepointFormat> parse_tracepoint_format(std::string_view text) {
   return format;
 }
 
+std::string tracefs_cure(const std::string& directory, bool user_namespace) {
+  // What the group of a namespace is called outside cannot be known inside.
+  const std::string group = user_namespace ? "GROUP" : std::to_string(getegid());
+  const std::string mount = fmt::format("mount -o remount,mode=755,gid={} {}", group, directory);
+  return as_root(mount, user_namespace) +
+         (user_namespace ? ", with this process's GROUP there" : ", or run as root");
+}
+
 Tracefs::Tracefs(const fs::path& root) {
   const fs::path places[] = {root / "sys/kernel/tracing", root / "sys/kernel/debug/tracing"};
   bool exists = false;
@@ -186,7 +193,13 @@ std::variant<std::string, Refusal> Tracefs::read(std::string_view tracepoint,
   errno = 0;
   std::ifstream stream(path);
   if (!stream) {
-    if (errno == EACCES) return not_readable(directory_);
+    const int error = errno;
+    if (error == EACCES) return not_readable(directory_);
+    if (error == EMFILE || error == ENFILE) return too_many_files(error, path.string());
+    if (error != ENOENT && error != ENOTDIR) {
+      return Refusal{error, fmt::format("{}: {}", path.string(), std::strerror(error)),
+                     "look at it in tracefs"};
+    }
     return Refusal{ENOENT, fmt::format("this kernel has no tracepoint {}", tracepoint),
                    "see 'aioscope list counters'"};
   }

@@ -34,6 +34,9 @@ struct TracepointFormat {
 // without a name, or one that lies beyond what a record can hold.
 std::optional<TracepointFormat> parse_tracepoint_format(std::string_view text);
 
+// What makes tracefs, mounted there, readable for this process.
+std::string tracefs_cure(const std::string& directory, bool user_namespace);
+
 // Reads tracefs where it is mounted below `root`: sys/kernel/tracing, else
 // sys/kernel/debug/tracing. Tracepoints are named SYSTEM:EVENT, as in "lock:contention_begin".
 class Tracefs {

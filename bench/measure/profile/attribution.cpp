@@ -112,12 +112,21 @@ Attribution::NamedStack Attribution::name(std::span<const NamedFrame> named) {
 
 Attribution::NamedStack Attribution::stack_of(std::vector<std::uint32_t> frames) const {
   NamedStack stack{.frames = std::move(frames)};
+  const std::vector<LayerRules::MatchedFrame> frames_matched = matched(stack);
+  stack.in_kernel = !frames_matched.empty() && frames_matched[0].kernel;
+  stack.layer = rules_.layer_of(frames_matched);
+  stack.wait = LayerRules::wait_of(frames_matched);
+  return stack;
+}
+
+std::vector<LayerRules::MatchedFrame> Attribution::matched(const NamedStack& stack) const {
   std::vector<LayerRules::MatchedFrame> matched;
   for (const std::uint32_t frame : stack.frames) matched.push_back(frames_[frame].matched);
-  stack.in_kernel = !matched.empty() && matched[0].kernel;
-  stack.layer = rules_.layer_of(matched);
-  stack.wait = LayerRules::wait_of(matched);
-  return stack;
+  return matched;
+}
+
+LayerId Attribution::wait_layer(const NamedStack& stack) const {
+  return rules_.layer_of_wait(matched(stack));
 }
 
 std::string Attribution::wait_site(const NamedStack& stack) const {
@@ -126,9 +135,9 @@ std::string Attribution::wait_site(const NamedStack& stack) const {
     const Frame& frame = frames_[stack.frames[i]];
     const LayerRules::Rule* rule =
         i == 0 ? frame.matched.match.as_leaf : frame.matched.match.as_caller;
-    const bool passed_over =
-        rule != nullptr && (rule->action == Action::kLock || rule->action == Action::kCaller ||
-                            (i == 0 && rule->leaf_only));
+    const bool on_the_way = rule != nullptr && !frame.matched.kernel &&
+                            (rule->action == Action::kCaller || (i == 0 && rule->leaf_only));
+    const bool passed_over = on_the_way || (rule != nullptr && rule->action == Action::kLock);
     if (passed_over && i + 1 < stack.frames.size()) continue;
     std::string_view label = frame.label;
     if (label.ends_with(kKernelSuffix)) label.remove_suffix(kKernelSuffix.size());

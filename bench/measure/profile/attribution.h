@@ -45,8 +45,12 @@ class Attribution {
   NamedStack name(std::span<const NamedFrame> named);
   const std::string& label(std::uint32_t frame) const { return frames_[frame].label; }
   // The function that waits with this stack for a lock: the first that is no lock's own function,
-  // by the rules, nor the C library's way into the kernel. Without the suffix of the kernel's.
+  // by the rules. Of a program's stack, which is in a futex call, neither the C library's way into
+  // the kernel nor what has `caller`. Without the suffix of the kernel's.
   std::string wait_site(const NamedStack& stack) const;
+  // The layer that waiting with this stack belongs to. Of a futex in the kernel it is not known:
+  // kUnmatched.
+  LayerId wait_layer(const NamedStack& stack) const;
   Symbols& symbols() { return symbols_; }
 
  private:
@@ -57,6 +61,7 @@ class Attribution {
   std::uint32_t frame_of(std::uint64_t address, bool kernel);
   std::uint32_t frame_of(const NamedFrame& named);
   NamedStack stack_of(std::vector<std::uint32_t> frames) const;
+  std::vector<LayerRules::MatchedFrame> matched(const NamedStack& stack) const;
 
   const LayerRules rules_;
   Symbols symbols_;

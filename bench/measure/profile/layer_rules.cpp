@@ -133,16 +133,23 @@ class LayerRules::Parser {
         fallback = flag_of(value);
       } else if (key == "leaf") {
         rule.leaf_only = flag_of(value);
+      } else if (key == "unless-lock") {
+        rule.unless_lock = flag_of(value);
+      } else if (key == "lock-wait") {
+        rule.lock_wait = layer_of(value, text_of(value));
       } else if (!read_where(rule, key, value)) {
         fail(value, fmt::format("unknown key '{}' of a rule; keys are layer, lock, caller, "
-                                "fallback, leaf, space, functions, objects",
+                                "fallback, unless-lock, leaf, lock-wait, space, functions, objects",
                                 key));
       }
     }
     if (layers + locks + callers != 1) {
       fail(node, "a rule has one of: layer = \"...\", lock = true, caller = true");
     }
-    if (fallback && layers == 0) fail(node, "fallback = true needs a layer");
+    if ((fallback || rule.unless_lock || rule.lock_wait) && layers == 0) {
+      fail(node, "fallback, unless-lock and lock-wait need a layer");
+    }
+    if (fallback && rule.unless_lock) fail(node, "fallback and unless-lock exclude each other");
     check_where(rule, node);
     if (locks > 0) rule.action = Rule::Action::kLock;
     if (callers > 0) rule.action = Rule::Action::kCaller;
@@ -260,23 +267,35 @@ LayerRules::Wait LayerRules::wait_of(std::span<const MatchedFrame> stack) {
   return Wait::kOther;
 }
 
-LayerId LayerRules::layer_of(std::span<const MatchedFrame> stack) const {
-  std::optional<LayerId> fallback;
+LayerId LayerRules::waited_for(const Rule& rule) const {
+  return rule.lock_wait.value_or(lock_wait_[rule.layer].value_or(rule.layer));
+}
+
+LayerId LayerRules::search(std::span<const MatchedFrame> stack, bool first_is_leaf) const {
+  const Rule* fallback = nullptr;
+  const Rule* unless_lock = nullptr;  // the first; no lock is further out as yet, if not in_lock
   bool in_lock = false;
   bool may_leave_kernel = false;
-  const auto waited_for = [&](LayerId layer) {
-    return in_lock && lock_wait_[layer] ? *lock_wait_[layer] : layer;
+  const auto decided_by = [&](const Rule& rule) {
+    if (in_lock) return waited_for(rule);
+    return unless_lock != nullptr ? unless_lock->layer : rule.layer;
   };
   for (std::size_t i = 0; i < stack.size(); ++i) {
     const bool leaves_kernel = i > 0 && stack[i - 1].kernel && !stack[i].kernel;
     if (leaves_kernel && !may_leave_kernel) break;
-    const Rule* rule = i == 0 ? stack[i].match.as_leaf : stack[i].match.as_caller;
+    const Match& match = stack[i].match;
+    const Rule* rule = i == 0 && first_is_leaf ? match.as_leaf : match.as_caller;
     if (rule == nullptr) continue;
     switch (rule->action) {
       case Rule::Action::kDecides:
-        return waited_for(rule->layer);
+        if (!rule->unless_lock) return decided_by(*rule);
+        if (unless_lock == nullptr) unless_lock = rule;
+        in_lock = false;  // a lock of the scheduler's own
+        // The way into the kernel is there for what calls it.
+        may_leave_kernel = may_leave_kernel || rule->leaf_only;
+        break;
       case Rule::Action::kFallback:
-        if (!fallback) fallback = rule->layer;
+        if (fallback == nullptr) fallback = rule;
         break;
       case Rule::Action::kLock:
         in_lock = true;
@@ -286,7 +305,8 @@ LayerId LayerRules::layer_of(std::span<const MatchedFrame> stack) const {
         break;
     }
   }
-  return fallback ? waited_for(*fallback) : kUnmatched;
+  if (fallback != nullptr) return decided_by(*fallback);
+  return unless_lock != nullptr ? unless_lock->layer : kUnmatched;
 }
 
 }  // namespace aioscope

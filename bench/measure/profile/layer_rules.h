@@ -15,10 +15,11 @@ namespace aioscope {
 
 // Index into kLayerNames.
 using LayerId = std::uint8_t;
-inline constexpr std::array<std::string_view, 15> kLayerNames{
+inline constexpr std::array<std::string_view, 16> kLayerNames{
     "harness",       "driver library",     "system call", "aio core",    "aio lock wait",
     "io_uring core", "io_uring lock wait", "file system", "block layer", "device",
-    "memory copy",   "scheduler",          "interrupt",   "other",       "unmatched"};
+    "memory copy",   "scheduler",          "interrupt",   "instrument",  "other",
+    "unmatched"};
 inline constexpr LayerId kUnmatched = kLayerNames.size() - 1;
 std::optional<LayerId> find_layer(std::string_view name);  // not kUnmatched
 consteval LayerId layer_id(std::string_view name) {
@@ -69,7 +70,10 @@ class LayerRules {
     Match match;
     bool kernel = false;
   };
-  LayerId layer_of(std::span<const MatchedFrame> stack) const;
+  LayerId layer_of(std::span<const MatchedFrame> stack) const { return search(stack, true); }
+  // That a wait which began with this stack belongs to: the same, but that of the innermost frame
+  // too it counts what it called.
+  LayerId layer_of_wait(std::span<const MatchedFrame> stack) const { return search(stack, false); }
 
   // What a thread waits for that left the CPU with this stack.
   enum class Wait : std::uint8_t { kCompletions, kLock, kOther };
@@ -83,7 +87,9 @@ class LayerRules {
     Action action = Action::kDecides;
     Space space = Space::kBoth;
     bool leaf_only = false;
+    bool unless_lock = false;
     LayerId layer = kUnmatched;
+    std::optional<LayerId> lock_wait;
     Wait wait = Wait::kOther;
     std::vector<std::string> functions;  // empty: any
     std::vector<std::string> objects;    // empty: any
@@ -91,6 +97,9 @@ class LayerRules {
 
  private:
   class Parser;
+
+  LayerId search(std::span<const MatchedFrame> stack, bool first_is_leaf) const;
+  LayerId waited_for(const Rule& rule) const;
 
   std::vector<Rule> rules_;
   std::vector<Rule> waits_;

@@ -8,6 +8,7 @@
 
 #include "bench/measure/clock.h"
 #include "bench/measure/perf/tracefs.h"
+#include "bench/measure/usage.h"
 
 namespace aioscope {
 namespace {
@@ -45,26 +46,36 @@ void SwitchAccount::account(std::uint64_t now_ns) {
 void SwitchAccount::switch_out(std::uint64_t now_ns, bool could_go_on) {
   if (state_ != State::kUnknown && state_ != State::kRunning) gap();
   last_ns_ = now_ns;
+  known_ = true;
   ++switches_;
   state_ = could_go_on ? State::kPreempted : State::kWaiting;
 }
 
 void SwitchAccount::switch_in(std::uint64_t now_ns) {
   // One that was off since before the beginning: nobody saw why.
-  if (state_ == State::kUnknown && switches_ == 0) state_ = State::kWaiting;
+  if (!known_ && !lost_) state_ = State::kWaiting;
   account(now_ns);
+  known_ = true;
   state_ = State::kRunning;
   stack_.clear();
 }
 
 void SwitchAccount::gap() {
+  lost_ = true;
   state_ = State::kUnknown;
   stack_.clear();
 }
 
-void SwitchAccount::end(std::uint64_t now_ns) {
+void SwitchAccount::end(std::uint64_t now_ns, std::optional<std::uint64_t> cpu_ns) {
+  if (!known_ && !lost_ && cpu_ns) {
+    // It ran all the time, or not at all.
+    const std::uint64_t passed_ns = now_ns > last_ns_ ? now_ns - last_ns_ : 0;
+    state_ = *cpu_ns < passed_ns / 2 ? State::kWaiting : State::kRunning;
+    known_ = true;
+  }
   account(now_ns);
-  gap();
+  state_ = State::kUnknown;
+  stack_.clear();
 }
 
 OffCpuRecorder::OffCpuRecorder(std::vector<SampledThread> threads, std::uint32_t stacks_hz) {
@@ -101,7 +112,7 @@ void OffCpuRecorder::choose_event(std::uint32_t stacks_hz) {
 
 void OffCpuRecorder::open(std::vector<SampledThread> threads) {
   for (SampledThread& thread : threads) {
-    Source source{std::move(thread), {}, nullptr, {}, 0, 0};
+    Source source{std::move(thread), {}, nullptr, {}, 0, {}};
     source.event = PerfEvent(attributes_, source.thread.tid);
     if (source.event.is_open()) {
       source.ring = std::make_unique<PerfRing>(source.event, kRingBytes);
@@ -123,6 +134,7 @@ void OffCpuRecorder::start() {
   begin_ns_ = end_ns_ = monotonic_ns();
   for (Source& source : sources_) {
     source.account.begin(std::uint64_t(begin_ns_));
+    source.cpu_begin_ns = cpu_ns_of(source.thread.tid);
     ioctl(source.event.fd(), PERF_EVENT_IOC_ENABLE, 0);
   }
 }
@@ -131,7 +143,12 @@ void OffCpuRecorder::stop() {
   for (const Source& source : sources_) ioctl(source.event.fd(), PERF_EVENT_IOC_DISABLE, 0);
   end_ns_ = monotonic_ns();
   drain();
-  for (Source& source : sources_) source.account.end(std::uint64_t(end_ns_));
+  for (Source& source : sources_) {
+    const auto cpu_end_ns = cpu_ns_of(source.thread.tid);
+    const bool both = source.cpu_begin_ns && cpu_end_ns;
+    source.account.end(std::uint64_t(end_ns_),
+                       both ? std::optional(*cpu_end_ns - *source.cpu_begin_ns) : std::nullopt);
+  }
 }
 
 void OffCpuRecorder::drain() {
@@ -177,10 +194,11 @@ OffCpuMeasurement OffCpuRecorder::measurement(Attribution& attribution) const {
     thread.name = source.thread.name;
     thread.of_driver = source.thread.of_driver;
     thread.switches = account.switches();
-    thread.preempted_ns = account.preempted_ns();
-    thread.wait_ns = account.wait_ns();
     result.lost += source.ring->reader().lost() + source.ring->reader().corrupt();
     result.stacks += source.stacks;
+    if (!account.known()) continue;
+    thread.preempted_ns = account.preempted_ns();
+    thread.wait_ns = account.wait_ns();
     if (!with_stacks) continue;
     double by_kind[3] = {}, seen = 0;
     for (const auto& [stack, waited_ns] : account.waits()) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bench/measure/profile/attribution.h"
@@ -23,8 +24,12 @@ class SwitchAccount {
   void switch_out(std::uint64_t now_ns, bool could_go_on);
   void switch_in(std::uint64_t now_ns);
   void gap();  // records were lost: what the thread does now is not known
-  void end(std::uint64_t now_ns);
+  // `cpu_ns`: what the thread has had since begin(), which tells what it did if it never switched;
+  // nullopt: not known.
+  void end(std::uint64_t now_ns, std::optional<std::uint64_t> cpu_ns);
 
+  // False: no record and no CPU time says whether the thread ran or waited.
+  bool known() const { return known_; }
   std::uint64_t switches() const { return switches_; }
   std::uint64_t preempted_ns() const { return preempted_ns_; }
   std::uint64_t wait_ns() const { return wait_ns_; }
@@ -36,6 +41,8 @@ class SwitchAccount {
   void account(std::uint64_t now_ns);
 
   State state_ = State::kUnknown;
+  bool known_ = false;
+  bool lost_ = false;
   std::uint64_t last_ns_ = 0;
   std::uint64_t switches_ = 0;
   std::uint64_t preempted_ns_ = 0;
@@ -61,7 +68,7 @@ class OffCpuRecorder {
     std::unique_ptr<PerfRing> ring;
     SwitchAccount account;
     std::uint64_t stacks = 0;
-    std::uint64_t lost = 0;
+    std::optional<std::uint64_t> cpu_begin_ns;
   };
   void choose_event(std::uint32_t stacks_hz);
   void open(std::vector<SampledThread> threads);

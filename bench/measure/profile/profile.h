@@ -18,6 +18,7 @@ inline constexpr LayerId kAioLayers[] = {layer_id("aio core"), layer_id("aio loc
 inline constexpr LayerId kLockWaitLayers[] = {layer_id("aio lock wait"),
                                               layer_id("io_uring lock wait")};
 inline constexpr LayerId kHarnessLayers[] = {layer_id("harness")};
+inline constexpr LayerId kInstrumentLayers[] = {layer_id("instrument")};
 // An implementation's own work, and its waits for locks.
 inline constexpr std::pair<LayerId, LayerId> kLayersWithLocks[] = {
     {layer_id("aio core"), layer_id("aio lock wait")},

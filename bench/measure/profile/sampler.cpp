@@ -224,4 +224,10 @@ std::uint64_t StackSampler::lost() const {
   return lost;
 }
 
+std::uint64_t StackSampler::throttled() const {
+  std::uint64_t throttled = 0;
+  for (const Source& source : sources_) throttled += source.ring->reader().throttled();
+  return throttled;
+}
+
 }  // namespace aioscope

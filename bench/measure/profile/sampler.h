@@ -96,7 +96,8 @@ class StackSampler {
   };
   // Those of the constructor, in their order; then those that began later.
   std::vector<ThreadSamples> threads() const;
-  std::uint64_t lost() const;  // by the kernel for want of room, or not understood
+  std::uint64_t lost() const;       // by the kernel for want of room, or not understood
+  std::uint64_t throttled() const;  // times that the kernel stopped sampling for a moment
   std::uint64_t duration_ns() const { return std::uint64_t(end_ns_ - begin_ns_); }
 
  private:

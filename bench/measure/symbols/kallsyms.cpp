@@ -89,9 +89,11 @@ Kallsyms Kallsyms::read(const std::filesystem::path& root) {
   std::ifstream file(root / "proc/kallsyms", std::ios::binary);
   if (!file) {
     Kallsyms result;
-    result.reason_ = fmt::format(
-        "/proc/kallsyms: {}; the kernel needs CONFIG_KALLSYMS, and /proc must be mounted",
-        std::strerror(errno));
+    const int error = errno;
+    const char* cure = error == EMFILE || error == ENFILE
+                           ? "ulimit -n 65536, or fewer threads"
+                           : "the kernel needs CONFIG_KALLSYMS, and /proc must be mounted";
+    result.reason_ = fmt::format("/proc/kallsyms: {}; {}", std::strerror(error), cure);
     return result;
   }
   std::ostringstream text;

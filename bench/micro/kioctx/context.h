@@ -44,7 +44,8 @@ struct KioctxParts {
   static void complete_batch(Context& ctx, std::span<CompletedKiocb> completed) {
     ctx.complete_batch(completed);
   }
-  static void wake_reapers(Context& ctx, std::uint32_t available) { ctx.wake_reapers(available); }
+  using Posted = typename Context::Posted;
+  static void wake_reapers(Context& ctx, Posted posted) { ctx.wake_reapers(posted); }
 };
 
 // A context with a reference, until the end of the scope.

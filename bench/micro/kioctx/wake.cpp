@@ -32,14 +32,28 @@ constexpr std::uint32_t kWakeRingEntries = 128;
 constexpr std::chrono::microseconds kFallingAsleep{30};
 constexpr std::uint64_t kWakesInARound = 100;
 
+// What a completion knows when it looks for sleepers.
+template <Stage S>
+typename kioctx::KioctxParts<S>::Posted one_posted(kioctx::Kioctx<S>& ctx) {
+  if constexpr (S.percpu_rings) {
+    const kioctx::CpuRing* ring = ctx.rings.push({});
+    kioctx::IoEvent event;
+    ctx.rings.pop({&event, 1});  // it had no slot
+    return ring;
+  } else {
+    return 1;
+  }
+}
+
 template <Stage S>
 void wake_none(benchmark::State& state) {
   const OpenContext<S> ctx(kWakeRingEntries);
   std::atomic<std::uint64_t> woken{0};
   run_rounds(state, {.prepare = {}, .work = [&](std::size_t) {
                        const std::uint64_t before = kioctx::counts.wakeups;
+                       const auto posted = one_posted(*ctx);
                        for (std::uint64_t n = 0; n < kRoundOps; ++n) {
-                         kioctx::KioctxParts<S>::wake_reapers(*ctx, 1);
+                         kioctx::KioctxParts<S>::wake_reapers(*ctx, posted);
                          benchmark::ClobberMemory();
                        }
                        woken.fetch_add(kioctx::counts.wakeups - before, std::memory_order_relaxed);
@@ -143,7 +157,7 @@ void wake_asleep(benchmark::State& state) {
     calling += in_round;
   }
   const auto wakes = static_cast<std::uint64_t>(state.iterations()) * kWakesInARound;
-  if (kioctx::counts.wakeups - before != wakes) state.SkipWithError("a call found nobody asleep");
+  if (kioctx::counts.wakeups - before < wakes) state.SkipWithError("a call found nobody asleep");
   const auto each_ns = [&](Clock::duration sum) {
     return std::chrono::duration<double, std::nano>(sum).count() / static_cast<double>(wakes);
   };

@@ -1,7 +1,11 @@
 // The rows of kioctx on a simulated device, by the contract.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
+#include <fstream>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -56,6 +60,34 @@ TEST(KioctxDriver, ABadSpecificationIsSaidWithItsCure) {
               "error-rate, cancel; 'aioscope list targets' shows a whole one");
   }
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they have no use for a limit
+// The largest context where there is hardly any memory left. In a process of its own.
+TEST(KioctxDriver, WithoutMemoryIsRefusedWithItsCure) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // there may be threads of liburcu
+  for (const char* driver :
+       {"kioctx@v3.7", "kioctx@series", "kioctx@percpu-rings", "kioctx@mainline"}) {
+    const auto open_and_say = [&] {
+      const Registry registry;
+      rlimit limit{};
+      getrlimit(RLIMIT_AS, &limit);
+      long pages = 0;  // of this process now
+      std::ifstream("/proc/self/statm") >> pages;
+      limit.rlim_cur = rlim_t(pages * sysconf(_SC_PAGESIZE)) + (32u << 20);
+      setrlimit(RLIMIT_AS, &limit);
+      try {
+        registry.find(driver)->open({.depth = 1u << 22});
+      } catch (const SetupError& error) {
+        std::cerr << error.what();
+        _exit(1);
+      }
+      _exit(0);
+    };
+    EXPECT_EXIT(open_and_say(), testing::ExitedWithCode(1),
+                "kioctx: io_setup\\(4194304\\): Cannot allocate memory; use a smaller depth");
+  }
+}
+#endif
 
 // A completion thread may be on its way out of a context whose requests have all been reaped.
 TEST(KioctxDriver, AContextEndsWhileAnotherKeepsItsDevice) {

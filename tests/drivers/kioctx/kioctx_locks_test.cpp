@@ -33,6 +33,12 @@ class KioctxLocks : public StageTest {
     counts.reset();
   }
 
+  // Often enough for percpu-refcount to count references per CPU, though the thread be away for a
+  // second meanwhile.
+  void use_much() {
+    for (int i = 0; i < 3 * 16384; ++i) calls().io_describe(id_);
+  }
+
   PendingFile device_;
   std::uint32_t file_ = 0;
 };
@@ -73,21 +79,40 @@ TEST_P(KioctxLocks, OfTheSeriesFallFromThreeAndAThirtySecondToNone) {
   device_.complete_all();
 }
 
-// Shared lines written for a request by its submitter: claim C3.
+// A lookup and its end are two, until the context's references are counted per CPU: in mainline
+// from birth, since percpu-refcount when it has been used much.
+TEST_P(KioctxLocks, SharedReadModifyWritesOfALookup) {
+  const auto of_one = [this] {
+    counts.reset();
+    calls().io_describe(id_);
+    return std::uint64_t{counts.shared_rmw};
+  };
+  EXPECT_EQ(of_one(), stage().table_lookup ? 0u : 2u);
+  use_much();
+  EXPECT_EQ(of_one(), stage().percpu_refcount ? 0u : 2u);
+}
+
+// Shared lines written for a request by its submitter: claim C3. Of a new context, and of one that
+// has been used much.
 TEST_P(KioctxLocks, SharedReadModifyWritesOnSubmit) {
   const Stage& s = stage();
-  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
-  std::uint64_t expected = taken_in_all() + taken(LockSite::kRequestDepot);
-  if (!s.percpu_refcount) expected += 2;  // the lookup and its end, once per call
-  if (!s.no_batch_alloc && s.lockless_put) expected += kCount;  // reqs_active, under lock
-  if (s.no_batch_alloc && !s.percpu_reqs_available) expected += kCount;
-  if (s.percpu_reqs_available) {
-    const std::uint32_t batch = calls().io_describe(id_).req_batch;
-    EXPECT_LE(counts.shared_rmw, expected + 2 * (kCount / batch + 1)) << "borrowed in batches";
-  } else {
-    EXPECT_EQ(counts.shared_rmw, expected);
+  const std::uint32_t batch = calls().io_describe(id_).req_batch;
+  for (const bool used_much : {false, true}) {
+    SCOPED_TRACE(used_much);
+    if (used_much) use_much();
+    counts.reset();
+    ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+    std::uint64_t expected = taken_in_all() + taken(LockSite::kRequestDepot);
+    const bool per_cpu = s.table_lookup || (s.percpu_refcount && used_much);
+    if (!per_cpu) expected += 2;  // the lookup and its end, once per call
+    if (!s.no_batch_alloc && s.lockless_put) expected += kCount;  // reqs_active, under lock
+    if (s.no_batch_alloc && !s.percpu_reqs_available) expected += kCount;
+    EXPECT_GE(counts.shared_rmw, expected);
+    if (s.percpu_reqs_available) expected += 2 * (kCount / batch + 1);  // borrowed in batches
+    EXPECT_LE(counts.shared_rmw, expected);
+    device_.complete_all();
+    ASSERT_EQ(reap(kCount).size(), kCount);
   }
-  device_.complete_all();
 }
 
 TEST_P(KioctxLocks, OneAllocationForARequest) {
@@ -121,6 +146,20 @@ TEST_P(KioctxLocks, OnCompletion) {
   if (lockless) {
     EXPECT_EQ(counts.shared_rmw, spills) << "completing writes to no other shared line";
   }
+}
+
+// References to a file are no line of the context's, and not counted. percpu-rings, which claims to
+// write no shared line at all, takes and drops them on this CPU.
+TEST_P(KioctxLocks, OnTheFile) {
+  File* const file = files_.fget(file_);
+  const std::int64_t before = file->f_count;
+  ASSERT_EQ(submit(reads(file_, kCount)).submitted, kCount);
+  EXPECT_EQ(file->f_count - before, stage().percpu_rings ? 0 : kCount);
+  EXPECT_EQ(files_.references(), 1 + kCount);
+  device_.complete_all();
+  EXPECT_EQ(file->f_count, before);
+  EXPECT_EQ(files_.references(), 1);
+  fput(file);
 }
 
 // What one interrupt completes: batch-completion updates the ring once.

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/kioctx/counts.h"
+
 namespace aioscope::kioctx {
 namespace {
 
@@ -39,6 +41,40 @@ TEST(PercpuRef, StaysAtomicWhileGetsAreRare) {
   EXPECT_EQ(ref.state(), State::kNone) << "the last wrap was more than a second ago";
   get_and_put(ref, kGetsToWrap);
   EXPECT_EQ(ref.state(), State::kPtr) << "this one was not";
+}
+
+// As it was merged.
+TEST(PercpuRef, CountsPerCpuFromBirthWhereAskedTo) {
+  PercpuRef ref(State::kPtr);
+  EXPECT_EQ(ref.state(), State::kPtr);
+  get_and_put(ref, kGetsToWrap);
+  EXPECT_EQ(ref.state(), State::kPtr);
+  EXPECT_TRUE(ref.tryget_live());
+  EXPECT_TRUE(ref.kill());
+  EXPECT_FALSE(ref.tryget_live());
+  EXPECT_FALSE(ref.put());
+  EXPECT_TRUE(ref.put()) << "the initial reference was left";
+}
+
+// A get or a put is a shared write where it is one atomic for all, and only there.
+TEST(PercpuRef, CountsItsSharedWrites) {
+  const auto of = [](auto action) {
+    counts.reset();
+    action();
+    return std::uint64_t{counts.shared_rmw};
+  };
+  PercpuRef ref;
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 2u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.tryget_live()); }), 1u);
+  EXPECT_FALSE(ref.put());
+  get_and_put(ref, 3 * kGetsToWrap);
+  ASSERT_EQ(ref.state(), State::kPtr);
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 0u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.tryget_live()); }), 0u);
+  EXPECT_EQ(of([&] { EXPECT_TRUE(ref.kill()); }), 2u) << "the state, and the sum";
+  EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 2u) << "dead";
+  EXPECT_FALSE(ref.put());
+  EXPECT_TRUE(ref.put());
 }
 
 TEST(PercpuRef, KilledWhileAtomicIsDeadAtOnce) {

@@ -36,6 +36,8 @@ TEST(SpinLock, CountsAcquisitionsAtTheirSite) {
   EXPECT_EQ(lock_count(LockSite::kWaitLock).acquisitions, 3u);
   EXPECT_EQ(lock_count(LockSite::kWaitLock).contended, 0u);
   EXPECT_EQ(lock_count(LockSite::kRingLock).acquisitions, 0u);
+  EXPECT_EQ(counts.shared_rmw, 3u);
+  EXPECT_EQ(counts.wakeups, 0u);
   EXPECT_EQ(ctx_lock_acquisitions(), 0u);
 }
 
@@ -58,11 +60,14 @@ TEST(SpinLock, WaitersSleepAndAreWoken) {
       EXPECT_EQ(lock_count(LockSite::kRingLock).contended, 1u);
       EXPECT_GT(system_calls, before) << "it spun for the whole time";
       EXPECT_LT(system_calls, before + 100) << "it was refused its sleep";
+      EXPECT_GE(counts.shared_rmw, 3u) << "the first try, the one before its sleep, the last";
       lock.unlock();
     });
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  counts.reset();
   lock.unlock();
+  EXPECT_EQ(counts.wakeups, 1u) << "the next one is woken by who was";
   for (std::thread& waiter : waiters) waiter.join();
 }
 

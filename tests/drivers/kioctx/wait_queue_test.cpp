@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "drivers/kioctx/counts.h"
 #include "drivers/kioctx/futex.h"
 #include "tests/drivers/kioctx/stages.h"
 
@@ -69,6 +70,31 @@ TEST(WaitQueue, WakesOneExclusiveSleeperAndAllOthers) {
   for (const WaitQueueEntry& entry : exclusive) EXPECT_EQ(entry.state, TaskState::kRunning);
   for (WaitQueueEntry& entry : exclusive) queue.remove_wait_queue(entry);
   for (WaitQueueEntry& entry : shared) queue.remove_wait_queue(entry);
+}
+
+// Each by one wake-up, with a system call or without.
+TEST(WaitQueue, CountsWhoWasMadeRunnableAndWhoWasCalled) {
+  WaitQueueHead queue;
+  WaitQueueEntry entry(true);
+  queue.prepare_to_wait(entry);
+  counts.reset();
+  queue.wake_up();
+  EXPECT_EQ(counts.wakeups, 1u);
+  EXPECT_EQ(counts.shared_rmw, 2u) << "the lock, and the entry's state";
+  queue.finish_wait(entry);
+
+  queue.prepare_to_wait(entry);
+  std::atomic<TaskState>& state = entry.state;
+  std::thread waker([&] {
+    while (state.load(std::memory_order_relaxed) != TaskState::kSleeping) std::this_thread::yield();
+    queue.wake_up();
+    EXPECT_EQ(counts.wakeups, 1u);
+  });
+  counts.reset();
+  EXPECT_EQ(schedule_until(entry, in_ms(20'000)), 0);
+  EXPECT_EQ(counts.shared_rmw, 2u) << "to sleep, and back";
+  queue.finish_wait(entry);
+  waker.join();
 }
 
 TEST(WaitQueue, SleepEndsAtItsTime) {

@@ -8,6 +8,7 @@ import pytest
 from reports.statistics.decide import (EQUIVALENT, IMPROVED, INCONCLUSIVE, REGRESSED, adjusted,
                                        decide, noise_floor, split_over_looks)
 from reports.statistics.power import deviation, least_detectable
+from reports.statistics.unpaired import Unpaired
 
 GATES = 200
 ROWS = 12
@@ -151,6 +152,59 @@ def test_least_detectable_change_is_detected(blocks, kind):
         found.append(one.verdict == REGRESSED)
     print(f"\nleast detectable change found, {kind}, {blocks} blocks: {100 * np.mean(found):.0f} %")
     assert 0.65 < np.mean(found)
+
+
+def test_least_detectable_change_is_detected_twice():
+    """On fresh data as well: what the gate calls regressed."""
+    rng = np.random.default_rng(21)
+    found = {True: [], False: []}
+    for _ in range(400):
+        before = rng.normal(0, 0.02, 18)
+        for counted in found:
+            change = math.log1p(least_detectable(before, 0.03, 0.0005,
+                                                 (10, 0.05) if counted else None))
+            looks = ((18, 0.0005), (10, 0.05))
+            found[counted].append(all(
+                decide([(rng.normal(change, 0.02, blocks), 0.03, 0)], level)[0].verdict
+                == REGRESSED for blocks, level in looks))
+    for counted, cases in found.items():
+        print(f"\nleast detectable change found and confirmed, confirmation counted: {counted}: "
+              f"{100 * np.mean(cases):.0f} %")
+    assert np.mean(found[False]) < np.mean(found[True])
+    assert 0.7 < np.mean(found[True]) < 0.9
+
+
+@pytest.mark.parametrize("count, alpha", [(8, 0.05), (12, 0.005), (18, 0.0005)])
+def test_least_detectable_shift_is_detected(count, alpha):
+    rng = np.random.default_rng(count)
+    found = []
+    for _ in range(400):
+        before = Unpaired(rng.normal(0, 0.02, count), rng.normal(0, 0.02, count))
+        change = math.log1p(before.least_detectable(0.03, alpha))
+        now = Unpaired(rng.normal(0, 0.02, count), rng.normal(change, 0.02, count))
+        (one,) = decide([(now, 0.03, 0)], alpha)
+        found.append(one.verdict == REGRESSED)
+    print(f"\nleast detectable shift found, {count} and {count}, {alpha}: "
+          f"{100 * np.mean(found):.0f} %")
+    assert 0.65 < np.mean(found)
+
+
+def test_two_samples_err_seldom():
+    """At the edge of the margin; and agree with their interval."""
+    rng = np.random.default_rng(31)
+    bound, verdicts_found = math.log1p(0.03), []
+    for _ in range(300):
+        pairs = [Unpaired(rng.lognormal(0, 0.02, 12), bound + rng.lognormal(0, 0.02, 12))
+                 for _ in range(ROWS)]
+        found = decide([(one, 0.03, 0) for one in pairs], ALPHA)
+        verdicts_found.append([one.verdict for one in found])
+        assert all(one.low > bound for one in found if one.verdict == REGRESSED)
+    rate = np.mean([REGRESSED in gate for gate in verdicts_found])
+    print(f"\nfalse regressed in {100 * rate:.1f} % of 300 comparisons of files of {ROWS} rows")
+    assert rate <= ALPHA / 2 + 3 * math.sqrt(ALPHA / 2 / 300)
+    (few,) = decide([(Unpaired([0, 0.01], [1, 1.01]), 0.03, 0)], ALPHA)
+    assert few.verdict == INCONCLUSIVE and few.low == -math.inf
+    assert few.least_detectable == math.inf
 
 
 def test_least_detectable_change_shrinks_with_blocks_and_grows_with_spread():

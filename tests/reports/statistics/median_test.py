@@ -166,4 +166,6 @@ def test_binomial_agrees_with_scipy():
             assert k == stats.binom.ppf(probability, n, p)
             assert tail(n, p, k) == pytest.approx(stats.binom.cdf(k, n, p), rel=1e-8)
     assert half_tail(4, -1) == 0 and tail(10**6, 0.5, 1) == 0
-    assert stats.binom.sf(9, 12, success_needed(12, 10, 0.8)) == pytest.approx(0.8)
+    assert stats.binom.sf(9, 12, success_needed(((12, 10),), 0.8)) == pytest.approx(0.8)
+    both = success_needed(((12, 10), (8, 7)), 0.8)
+    assert stats.binom.sf(9, 12, both) * stats.binom.sf(6, 8, both) == pytest.approx(0.8)

@@ -82,6 +82,25 @@ TEST_F(CounterNames, TheRestIsLibpfm4s) {
   EXPECT_FALSE(encode("").known);
 }
 
+// What stands behind a generic name is libpfm4's to refuse, and no tracepoint of that system.
+TEST_F(CounterNames, AGenericNameIsNoTracepointsSystem) {
+  const FakeRoot without_tracefs;
+  for (const char* name : {"cpu-clock:period=1000", "instructions:uk", "cs:x"}) {
+    for (const auto& root : {root_.path(), without_tracefs.path()}) {
+      const Counter counter = encode_counter(name, Tracefs(root));
+      EXPECT_FALSE(counter.usable()) << name;
+      EXPECT_THAT(counter.refusal.text(), Not(HasSubstr("tracepoint"))) << name;
+      EXPECT_THAT(counter.refusal.text(), Not(HasSubstr("tracefs"))) << name;
+    }
+  }
+}
+
+TEST_F(CounterNames, NoneIsInheritedByThreadsStartedLater) {
+  for (const char* name : {"cycles:u", "cs", "lock:contention_begin", "L1-DCACHE-LOADS:u"}) {
+    EXPECT_EQ(encode(name).attributes.inherit, 0u) << name;
+  }
+}
+
 TEST_F(CounterNames, EncodesForAPmuThatIsNotHere) {
   struct {
     const char* pmu;

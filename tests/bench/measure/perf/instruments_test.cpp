@@ -35,5 +35,16 @@ TEST(Instruments, WithoutTracefsThereAreNoTracepoints) {
   }
 }
 
+TEST(KernelNames, AreHiddenWhereFunctionsStandAt0) {
+  const FakeRoot root;
+  EXPECT_FALSE(kernel_has_names(root.path()));
+  root.write("proc/kallsyms", "0000000000000000 T _text\n0000000000000000 t start\t[module]\n");
+  EXPECT_FALSE(kernel_has_names(root.path()));
+  // Where the data of a CPU begins is 0 for everybody.
+  root.write("proc/kallsyms",
+             "0000000000000000 A fixed_percpu_data\nffffffff81000000 T startup_64\n");
+  EXPECT_TRUE(kernel_has_names(root.path()));
+}
+
 }  // namespace
 }  // namespace aioscope

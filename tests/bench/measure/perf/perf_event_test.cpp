@@ -25,17 +25,40 @@ TEST(PerfRights, ReadFromProc) {
   const FakeRoot root;
   EXPECT_FALSE(perf_rights(root.path()).paranoid.has_value());
   root.write("proc/sys/kernel/perf_event_paranoid", "3\n");
-  root.write("proc/self/status", "CapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t1\n");
+  root.write("proc/thread-self/status",
+             "CapEff:\t0000000000000000\nSeccomp:\t2\nSeccomp_filters:\t1\n");
   PerfRights rights = perf_rights(root.path());
   EXPECT_EQ(rights.paranoid, 3);
   EXPECT_FALSE(rights.capable);
   EXPECT_TRUE(rights.seccomp);
-  root.write("proc/self/status", "CapEff:\t0000004000000000\nSeccomp:\t0\nSeccomp_filters:\t2\n");
+  root.write("proc/thread-self/status",
+             "CapEff:\t0000004000000000\nSeccomp:\t0\nSeccomp_filters:\t2\n");
   rights = perf_rights(root.path());
   EXPECT_TRUE(rights.capable) << "CAP_PERFMON";
   EXPECT_FALSE(rights.seccomp);
-  root.write("proc/self/status", "CapEff:\t0000000000200000\n");
+  root.write("proc/thread-self/status", "CapEff:\t0000000000200000\n");
   EXPECT_TRUE(perf_rights(root.path()).capable) << "CAP_SYS_ADMIN";
+}
+
+// Root of a container without privileges has every capability there and none over the kernel.
+TEST(PerfRights, CapabilitiesOfAnotherUserNamespaceDoNotCount) {
+  const FakeRoot root;
+  root.write("proc/thread-self/status", "CapEff:\t000001ffffffffff\nSeccomp:\t2\n");
+  root.write("proc/sys/kernel/perf_event_paranoid", "2\n");
+  root.write("proc/self/uid_map", "         0          0 4294967295\n");
+  EXPECT_TRUE(perf_rights(root.path()).capable);
+  EXPECT_FALSE(perf_rights(root.path()).user_namespace);
+  for (const char* map :
+       {"         0      65534          1\n", "0 100000 65536\n", "0 0 65536\n", ""}) {
+    root.write("proc/self/uid_map", map);
+    const PerfRights rights = perf_rights(root.path());
+    EXPECT_FALSE(rights.capable) << map;
+    EXPECT_TRUE(rights.user_namespace) << map;
+    const Refusal refusal = explain_refusal(EACCES, kTaskClock, rights);
+    EXPECT_THAT(refusal.reason, HasSubstr("kernel.perf_event_paranoid is 2"));
+    EXPECT_THAT(refusal.cure, HasSubstr("outside this user namespace: sudo sysctl"));
+    EXPECT_THAT(refusal.cure, HasSubstr("does not count"));
+  }
 }
 
 TEST(Refusal, NamesTheParanoidLevelAndItsCure) {
@@ -66,6 +89,41 @@ TEST(Refusal, TellsSeccompFromParanoia) {
   EXPECT_THAT(explain_refusal(ENOSYS, kTaskClock, {}).cure, HasSubstr("CONFIG_PERF_EVENTS"));
   EXPECT_THAT(explain_refusal(EACCES, kTaskClock, {.capable = true}).reason,
               HasSubstr("security module"));
+}
+
+TEST(Refusal, WhatTheLevelAllowsIsNotTheLevelsFault) {
+  constexpr const char* kModule = "security module";
+  EXPECT_THAT(explain_refusal(EACCES, kTaskClock, {.paranoid = 1}).reason, HasSubstr(kModule));
+  EXPECT_THAT(explain_refusal(EACCES, user_only(kTaskClock), {.paranoid = 2}).reason,
+              HasSubstr(kModule));
+  EXPECT_THAT(explain_refusal(EACCES, user_only(kTaskClock), {.paranoid = 3}).reason,
+              HasSubstr("no events"));
+  EXPECT_THAT(explain_refusal(EACCES, kTaskClock, {.paranoid = 1, .seccomp = true}).reason,
+              HasSubstr("seccomp"));
+}
+
+TEST(Refusal, MoreSamplesThanTheSysctlAllowsNamesIt) {
+  const FakeRoot root;
+  root.write("proc/sys/kernel/perf_event_max_sample_rate", "1000\n");
+  const PerfRights rights = perf_rights(root.path());
+  for (perf_event_attr attributes : {kCycles, event_attributes(PERF_TYPE_TRACEPOINT, 1)}) {
+    attributes.freq = 1;
+    attributes.sample_freq = 1999;
+    const Refusal refusal = explain_refusal(EINVAL, attributes, rights);
+    EXPECT_THAT(refusal.reason, HasSubstr("1999 Hz"));
+    EXPECT_THAT(refusal.reason, HasSubstr("kernel.perf_event_max_sample_rate is 1000"));
+    EXPECT_THAT(refusal.cure, HasSubstr("ask for 1000 Hz or less"));
+    EXPECT_THAT(refusal.cure, HasSubstr("sysctl kernel.perf_event_max_sample_rate=1999"));
+    attributes.sample_freq = 999;
+    EXPECT_THAT(explain_refusal(EINVAL, attributes, rights).reason,
+                testing::Not(HasSubstr("sample_rate")));
+  }
+}
+
+// Threads that a driver starts must not be counted with the one that started them.
+TEST(EventAttributes, AreOfOneThreadOnly) {
+  EXPECT_EQ(kTaskClock.inherit, 0u);
+  EXPECT_EQ(kCycles.inherit, 0u);
 }
 
 TEST(Refusal, EachErrorHasItsOwnReason) {

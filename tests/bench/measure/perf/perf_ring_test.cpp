@@ -92,6 +92,18 @@ TEST(PerfRing, CountsWhatWasLost) {
   EXPECT_EQ(reader.lost(), 12u);
 }
 
+TEST(PerfRing, CountsHowOftenTheKernelHeldSamplesBack) {
+  SyntheticRing ring;
+  PerfRingReader reader = ring.reader();
+  for (const std::uint32_t type :
+       {PERF_RECORD_THROTTLE, PERF_RECORD_UNTHROTTLE, PERF_RECORD_THROTTLE}) {
+    ring.write(type, std::array<std::uint64_t, 3>{1, 2, 3});
+  }
+  EXPECT_EQ(drained(reader).size(), 3u);
+  EXPECT_EQ(reader.throttled(), 2u);
+  EXPECT_EQ(reader.lost(), 0u);
+}
+
 TEST(PerfRing, ATruncatedLossIsNotReadPastItsEnd) {
   SyntheticRing ring;
   PerfRingReader reader = ring.reader();

@@ -122,6 +122,27 @@ TEST(ThreadCounters, BeforeBothEdgesThereIsNoWindow) {
   EXPECT_FALSE(thread.window(0).has_value());
 }
 
+TEST(SumWindows, WhatRanForAPartOfTheTimeIsScaledAndMarked) {
+  const CounterReading whole{.value = 1000, .enabled_ns = 50, .running_ns = 50};
+  const CounterReading quarter{.value = 300, .enabled_ns = 80, .running_ns = 20};
+  const auto sum = sum_windows(std::vector{whole, quarter}, 10);
+  EXPECT_EQ(sum.value, 1000u + 4 * 300u);
+  EXPECT_DOUBLE_EQ(*sum.per_op, 220);
+  EXPECT_TRUE(sum.scaled);
+  EXPECT_EQ(sum.enabled_ns, 130u);
+  EXPECT_EQ(sum.running_ns, 70u);
+  EXPECT_FALSE(sum_windows(std::vector{whole}, 10).scaled);
+}
+
+TEST(SumWindows, OneThatNeverRanLeavesNoValue) {
+  const CounterReading never{.value = 0, .enabled_ns = 80, .running_ns = 0};
+  const auto sum = sum_windows(std::vector{CounterReading{5, 50, 50}, never}, 10);
+  EXPECT_EQ(sum.value, std::nullopt);
+  EXPECT_EQ(sum.per_op, std::nullopt);
+  EXPECT_EQ(sum.enabled_ns, 0u);
+  EXPECT_THAT(sum.reason, HasSubstr("nmi_watchdog"));
+}
+
 TEST(CounterReading, DifferencesAndNoOperations) {
   const CounterReading window = CounterReading{10, 20, 15} - CounterReading{4, 5, 6};
   EXPECT_EQ(window.value, 6u);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,6 +130,41 @@ TEST(Tracefs, RefusesNamesAndContentsThatAreNone) {
   for (const char* name : {"", "lock", ":", "lock:", ":x", "../x:y", "lock:..", "a/b:c"}) {
     EXPECT_EQ(std::get<Refusal>(tracefs.id(name)).error, EINVAL) << name;
   }
+}
+
+TEST(Tracefs, TheCureHasNoGroupOfAnotherNamespace) {
+  EXPECT_EQ(tracefs_cure("/t", false), "sudo mount -o remount,mode=755,gid=" +
+                                           std::to_string(getegid()) + " /t, or run as root");
+  const std::string inside = tracefs_cure("/t", true);
+  EXPECT_THAT(inside, HasSubstr("outside this user namespace: sudo mount"));
+  EXPECT_THAT(inside, HasSubstr("gid=GROUP"));
+}
+
+TEST(Tracefs, TooManyOpenFilesAreNoMissingTracepoint) {
+  const FakeRoot root;
+  root.write("sys/kernel/tracing/events/lock/contention_begin/id", "408\n");
+  const Tracefs tracefs(root.path());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto id = tracefs.id("lock:contention_begin");
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  const auto* refusal = std::get_if<Refusal>(&id);
+  ASSERT_NE(refusal, nullptr);
+  EXPECT_EQ(refusal->error, EMFILE);
+  EXPECT_THAT(refusal->reason, HasSubstr("EMFILE"));
+  EXPECT_THAT(refusal->cure, HasSubstr("ulimit -n"));
+}
+
+TEST(Tracefs, AnUnreadableFileHasTheSystemsReason) {
+  const FakeRoot root;
+  const std::string events = "sys/kernel/tracing/events/";
+  root.write(events + "lock/x/format", "");
+  std::filesystem::create_symlink("id", root.path() / (events + "lock/x/id"));
+  const Tracefs tracefs(root.path());
+  EXPECT_THAT(std::get<Refusal>(tracefs.id("lock:x")).reason, HasSubstr("symbolic links"));
 }
 
 // In a child as a user without rights, since root reads everything.

@@ -78,6 +78,59 @@ TEST(Attribution, SurvivesStacksThatMakeNoSense) {
   }
 }
 
+struct WaitOf {
+  std::string site;
+  std::string_view layer;
+};
+WaitOf wait_of(const std::vector<std::string>& functions, bool kernel) {
+  static Attribution attribution(LayerRules::builtin());
+  std::vector<Attribution::NamedFrame> frames;
+  for (const std::string& function : functions) {
+    const std::size_t bang = function.find('!');
+    const bool with_object = bang != std::string::npos;
+    frames.push_back({{.name = with_object ? function.substr(bang + 1) : function,
+                       .object = with_object ? function.substr(0, bang)
+                                 : kernel    ? "kernel"
+                                             : "a"},
+                      kernel});
+  }
+  const auto named = attribution.name(frames);
+  return {attribution.wait_site(named), kLayerNames[attribution.wait_layer(named)]};
+}
+
+TEST(WaitSite, OfTheKernelIsTheFunctionThatTookTheLock) {
+  const std::string slow = "native_queued_spin_lock_slowpath";
+  const auto site = [&](std::vector<std::string> callers) {
+    callers.insert(callers.begin(), {slow, "_raw_spin_lock"});
+    return wait_of(callers, true).site;
+  };
+  EXPECT_EQ(site({"aio_complete.isra.0", "aio_complete_rw"}), "aio_complete");
+  EXPECT_EQ(site({"futex_q_lock", "futex_wait_setup", "do_syscall_64"}), "futex_q_lock");
+  EXPECT_EQ(site({"raw_spin_rq_lock_nested", "__task_rq_lock", "try_to_wake_up"}),
+            "try_to_wake_up");
+  EXPECT_EQ(site({"folio_lruvec_lock_irqsave", "folio_batch_move_lru"}), "folio_batch_move_lru");
+  EXPECT_EQ(
+      wait_of({"__mutex_lock.constprop.0", "membarrier_private_expedited", "do_syscall_64"}, true)
+          .site,
+      "membarrier_private_expedited");
+}
+
+TEST(WaitSite, OfAFutexIsBehindTheWayIntoTheKernel) {
+  const WaitOf ring =
+      wait_of({"libc.so.6!__GI___lll_lock_wait", "aioscope::SharedRing::submit"}, false);
+  EXPECT_EQ(ring.site, "aioscope::SharedRing::submit");
+  EXPECT_EQ(ring.layer, "io_uring lock wait");
+  const WaitOf harness = wait_of({"libc.so.6!syscall", "aioscope::run_thread"}, false);
+  EXPECT_EQ(harness.site, "aioscope::run_thread");
+  EXPECT_EQ(harness.layer, "harness");
+  const WaitOf spin =
+      wait_of({"libc.so.6!syscall", "aioscope::kioctx::futex_wait",
+               "aioscope::kioctx::SpinLock::lock_contended", "aioscope::kioctx::aio_complete"},
+              false);
+  EXPECT_EQ(spin.site, "aioscope::kioctx::aio_complete");
+  EXPECT_EQ(spin.layer, "aio lock wait");
+}
+
 // What a timer's samples leave out of waits with interrupts off.
 TEST(ProfileMeasurement, MovesWaitsThatItCouldNotSample) {
   constexpr LayerId kCore = layer_id("aio core");

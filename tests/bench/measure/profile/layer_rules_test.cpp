@@ -60,8 +60,14 @@ const std::string kSubmit =
     "u:aioscope::(anonymous namespace)::LibaioContext::submit(std::span<aioscope::Request const, "
     "18446744073709551615ul>)";
 const std::string kReap =
-    "u:aioscope::(anonymous namespace)::SharedUring::reap(std::span<aioscope::Completion, "
+    "u:aioscope::(anonymous namespace)::SharedRing::reap(std::span<aioscope::Completion, "
     "18446744073709551615ul>, unsigned long, aioscope::Deadline)";
+const std::string kSharedSubmit =
+    "u:aioscope::(anonymous namespace)::SharedRing::submit(std::span<aioscope::Request const, "
+    "18446744073709551615ul>)";
+const std::string kOtherReap =
+    "u:mine::Queue::reap(std::span<aioscope::Completion, 18446744073709551615ul>, unsigned long, "
+    "aioscope::Deadline)";
 const std::string kRun = "u:aioscope::run_thread(aioscope::Rig&, unsigned int)";
 const std::string kEngine = "u:aioscope::kioctx::Kioctx<aioscope::kioctx::Stage{}>::do_io_submit()";
 
@@ -77,6 +83,16 @@ TEST(BuiltinRules, KernelStacks) {
        "aio lock wait"},
       {{"k:mutex_lock", "k:__do_sys_io_uring_enter", kSyscall}, "io_uring lock wait"},
       {{"k:_raw_spin_lock", "k:try_to_wake_up", "k:io_cqring_wait"}, "scheduler"},
+      {{"k:finish_task_switch.isra.0", "k:__schedule", "k:schedule_preempt_disabled",
+        "k:__mutex_lock.constprop.0", "k:aio_read_events_ring", kSyscall},
+       "aio lock wait"},
+      {{"k:_raw_spin_lock", "k:raw_spin_rq_lock_nested", "k:__schedule", "k:__mutex_lock",
+        "k:__do_sys_io_uring_enter"},
+       "io_uring lock wait"},
+      {{"k:__schedule", "k:rwsem_down_read_slowpath", "k:down_read", "k:ext4_iget"}, "file system"},
+      {{"k:__schedule", "k:preempt_schedule_irq", "k:asm_sysvec_apic_timer_interrupt",
+        "k:mutex_lock", "k:aio_read_events_ring"},
+       "scheduler"},
       {{"k:kmem_cache_alloc_noprof", "k:io_submit_one", kSyscall}, "aio core"},
       {{"k:fget", "k:io_submit_one", kSyscall}, "file system"},
       {{"k:rep_movs_alternative", "k:_copy_to_iter", "k:filemap_read", "k:ext4_file_read_iter"},
@@ -91,6 +107,14 @@ TEST(BuiltinRules, KernelStacks) {
       {{"k:iomap_dio_bio_iter", "k:__iomap_dio_rw", "k:ext4_file_read_iter"}, "file system"},
       {{"k:finish_task_switch.isra.0", "k:__schedule", "k:read_events"}, "scheduler"},
       {{"k:asm_sysvec_apic_timer_interrupt", "u:aioscope!aioscope::Lane::prepare()"}, "interrupt"},
+      {{"k:perf_swevent_event", "k:perf_tp_event", "k:perf_syscall_enter", "k:syscall_trace_enter",
+        "k:do_syscall_64"},
+       "instrument"},
+      {{"k:native_write_msr", "k:x86_pmu_enable", "k:__perf_event_task_sched_in",
+        "k:finish_task_switch.isra.0", "k:__schedule"},
+       "instrument"},
+      {{"k:__traceiter_contention_begin", "k:native_queued_spin_lock_slowpath", "k:aio_complete"},
+       "instrument"},
       {{"k:aio_complete_rw", "k:blk_mq_end_request", "k:asm_common_interrupt", "k:ext4_iget"},
        "aio core"},
       {{"k:do_syscall_64", kSyscall, "u:libc.so.6!syscall"}, "system call"},
@@ -120,7 +144,11 @@ TEST(BuiltinRules, UserStacks) {
       {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5",
         "u:aioscope::CountedMutex::lock(aioscope::RingSite)", kReap},
        "io_uring lock wait"},
-      {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5", kReap, kRun}, "driver library"},
+      {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5", kSharedSubmit, kRun}, "io_uring lock wait"},
+      {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5", "u:aioscope::enter_and_take<int>()", kReap},
+       "io_uring lock wait"},
+      {{"u:libc.so.6!pthread_mutex_unlock@@GLIBC_2.2.5", kSharedSubmit, kRun}, "driver library"},
+      {{"u:libc.so.6!pthread_mutex_lock@@GLIBC_2.2.5", kOtherReap, kRun}, "driver library"},
       {{"u:libc.so.6!malloc"}, "unmatched"},
       {{"u:"}, "unmatched"},
   };
@@ -147,6 +175,47 @@ TEST(BuiltinRules, FutexOfALockAndOfASleeper) {
                    "u:aioscope::CountedMutex::lock(aioscope::RingSite)", kReap}),
             "io_uring lock wait");
   EXPECT_EQ(under({"u:aioscope::Parker::park(long)", kRun}), "harness");
+}
+
+// Stacks as the kernel delivers them: what called a function of the C library is missing. The CPU
+// time of sleeping for a lock is the lock's, that of being preempted is not.
+TEST(BuiltinRules, SleepingForALockBelongsToIt) {
+  const std::vector<std::string> wait{"u:libc.so.6!__GI___lll_lock_wait", kSharedSubmit, kRun};
+  const std::vector<std::string> system_call{"k:do_syscall_64", kSyscall};
+  const std::vector<std::string> futex{"k:futex_wait", "k:do_futex", "k:__x64_sys_futex",
+                                       "k:do_syscall_64", kSyscall};
+  const auto layer = [](std::initializer_list<std::vector<std::string>> parts) {
+    std::vector<std::string> stack;
+    for (const auto& part : parts) stack.insert(stack.end(), part.begin(), part.end());
+    return builtin_layer(stack);
+  };
+  const std::vector<std::string> asleep{"k:finish_task_switch.isra.0", "k:__schedule", "k:schedule",
+                                        "k:futex_do_wait"};
+  EXPECT_EQ(layer({wait}), "io_uring lock wait");
+  EXPECT_EQ(layer({system_call, wait}), "io_uring lock wait");
+  EXPECT_EQ(layer({futex, wait}), "io_uring lock wait");
+  EXPECT_EQ(layer({asleep, futex, wait}), "io_uring lock wait");
+  EXPECT_EQ(layer({{"k:__schedule", "k:exit_to_user_mode_loop"}, system_call, wait}), "scheduler");
+  EXPECT_EQ(layer({{"k:perf_tp_event", "k:syscall_trace_enter"}, system_call, wait}), "instrument");
+
+  const std::vector<std::string> spin_lock{
+      "u:libc.so.6!syscall", "u:aioscope::kioctx::futex_wait(void*, unsigned int, long)",
+      "u:aioscope::kioctx::SpinLock::lock_contended(aioscope::kioctx::LockSite)", kEngine};
+  EXPECT_EQ(layer({asleep, futex, spin_lock}), "aio lock wait");
+  EXPECT_EQ(layer({spin_lock}), "aio lock wait");
+  const std::vector<std::string> sleeper{
+      "u:libc.so.6!syscall", "u:aioscope::kioctx::futex_wait(void*, unsigned int, long)",
+      "u:aioscope::kioctx::WaitQueueHead::schedule()", kEngine};
+  EXPECT_EQ(layer({asleep, futex, sleeper}), "scheduler");
+  EXPECT_EQ(layer({sleeper}), "system call");
+  EXPECT_EQ(layer({asleep, futex, {"u:libc.so.6!syscall", kRun}}), "scheduler");
+  // Waking the next one is letting go.
+  EXPECT_EQ(layer({{"k:try_to_wake_up", "k:wake_up_q", "k:futex_wake"},
+                   futex,
+                   {"u:libc.so.6!__GI___lll_lock_wake", kRun}}),
+            "scheduler");
+  // Whose lock it is, no rule knows.
+  EXPECT_EQ(layer({asleep, futex, {"u:libc.so.6!__GI___lll_lock_wait"}}), "scheduler");
 }
 
 TEST(BuiltinRules, WhatAThreadOffTheCpuWaitsFor) {
@@ -231,6 +300,13 @@ TEST(LayerRules, ErrorsNameTheLineAndTheCure) {
   EXPECT_THAT(error_of("[[rule]]\nlayer = \"other\"\nlock = true\nfunctions = [\"x\"]\n"),
               HasSubstr("has one of"));
   EXPECT_THAT(error_of("[[rule]]\nfunctions = [\"x\"]\n"), HasSubstr("has one of"));
+  EXPECT_THAT(error_of("[[rule]]\nlock = true\nunless-lock = true\nfunctions = [\"x\"]\n"),
+              HasSubstr("unless-lock and lock-wait need a layer"));
+  EXPECT_THAT(error_of("[[rule]]\ncaller = true\nlock-wait = \"other\"\nfunctions = [\"x\"]\n"),
+              HasSubstr("unless-lock and lock-wait need a layer"));
+  EXPECT_THAT(error_of("[[rule]]\nlayer = \"other\"\nfallback = true\nunless-lock = true\n"
+                       "functions = [\"x\"]\n"),
+              HasSubstr("exclude each other"));
   EXPECT_THAT(error_of("[[rule]]\nlayer = \"other\"\nfunction = [\"x\"]\n"),
               HasSubstr("mine.toml:3: unknown key 'function'"));
   EXPECT_THAT(error_of("[[rule]]\nlayer = \"other\"\nfunctions = [\"\"]\n"),

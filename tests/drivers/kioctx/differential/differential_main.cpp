@@ -1,8 +1,8 @@
 // usage: kioctx_differential_test [--calls N] [--seed N] [--replay FILE] [--gtest_...]
 #include <gtest/gtest.h>
 
+#include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <string_view>
 
 #include "tests/drivers/kioctx/differential/differential_options.h"
@@ -18,9 +18,11 @@ bool read_option(std::string_view name, const char* value) {
     differential_options.replay = value;
     return true;
   }
-  char* end = nullptr;
-  const std::uint64_t number = std::strtoull(value, &end, 10);
-  if (number == 0 || *end != '\0' || (name != "--calls" && name != "--seed")) return false;
+  const std::string_view digits(value);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(value, value + digits.size(), number);
+  if (error != std::errc{} || end != value + digits.size() || number == 0) return false;
+  if (name != "--calls" && name != "--seed") return false;
   (name == "--calls" ? differential_options.calls : differential_options.seed) = number;
   return true;
 }

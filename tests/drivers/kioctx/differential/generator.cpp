@@ -122,13 +122,13 @@ class Generator {
     if (request.buffer == Buffer::kUnaligned && request.nbytes == 4096) request.nbytes = 512;
   }
 
-  // Reads stay in the first half of the file and behind its end, writes in the second half, so that
+  // Reads stay in the first half of the file and around its end, writes between the two, so that
   // their order does not matter.
   void place_in_real(RequestSpec& request) {
     constexpr std::array<std::uint32_t, 4> kBytes{0, 512, 1024, 4096};
     request.nbytes = one_of(kBytes);
     const bool write = request.operation == Operation::kWrite;
-    request.offset = (write ? kHalf : 0) + below((kHalf - 4096) / 512) * 512;
+    request.offset = (write ? kHalf : 0) + below((kHalf - 8192) / 512) * 512;
     if (!write && one_in(8)) request.offset = 2 * kHalf - 512 * below(3);
     if (one_in(12)) request.offset += 1;  // O_DIRECT refuses that
   }

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <stdexcept>
+#include <vector>
 
 #include "tests/drivers/kioctx/differential/generator.h"
 
@@ -65,6 +68,32 @@ TEST(Generator, HasEveryKindOfCallAndRequest) {
   EXPECT_GE(large_and_good, 200);
   EXPECT_GE(timeouts, 50);
   EXPECT_GE(null_events, 200);
+}
+
+// What a read of the real file finds must not depend on which of two requests in flight is first.
+TEST(Generator, WritesNoPlaceOfTheRealFileThatIsRead) {
+  std::uint64_t first_written = UINT64_MAX;
+  std::uint64_t written_end = 0;
+  std::vector<RequestSpec> reads;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    for (const Call& call : generate(seed, {})) {
+      for (const RequestSpec& request : call.requests) {
+        if (request.file != TargetFile::kReal || refused(request) || request.nbytes == 0) continue;
+        if (request.operation == Operation::kRead) {
+          reads.push_back(request);
+        } else {
+          first_written = std::min(first_written, request.offset);
+          written_end = std::max(written_end, request.offset + request.nbytes);
+        }
+      }
+    }
+  }
+  ASSERT_GE(reads.size(), 500u);
+  ASSERT_LT(first_written, written_end);
+  for (const RequestSpec& read : reads) {
+    EXPECT_TRUE(read.offset >= written_end || read.offset + read.nbytes <= first_written)
+        << read.nbytes << " bytes at " << read.offset;
+  }
 }
 
 }  // namespace

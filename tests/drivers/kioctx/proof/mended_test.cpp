@@ -244,7 +244,10 @@ std::string ended_by_the_user(const StageCalls& calls) {
   ctx.submit(device.install(ctx.files()), 1);
   ctx.ring().tail.store(5);
   // What is freed too early lives until the request has completed.
-  const RcuReadGuard guard;
+  std::atomic<bool> completed{false};
+  const AtPlace freed("end: freed", [&] {
+    while (!completed) std::this_thread::yield();
+  });
   std::atomic<bool> ended{false};
   std::thread destroyer([&] {
     ctx.destroy();
@@ -253,7 +256,9 @@ std::string ended_by_the_user(const StageCalls& calls) {
   std::this_thread::sleep_for(milliseconds(50));
   const bool early = ended;
   device.complete_all();
+  completed = true;
   destroyer.join();
+  rcu_barrier();
   return early ? "ended before its last request" : "";
 }
 
@@ -335,11 +340,25 @@ TEST(Mended, ACallHoldsAReference) {
 std::string destroyed_while_looked_up(const StageCalls& calls) {
   Context ctx(calls, 8);
   const AioContextId id = ctx.id();
-  const RcuReadGuard guard;  // what is used after its end lives until here
   const PassCount ends("end: last user gone");
-  const AtPlace now("lookup: found, no reference yet", [&] { ctx.destroy(); });
-  const bool found = calls.io_describe(id).nr_events != 0;
+  // The end goes on until it waits for this lookup, or to its end.
+  std::atomic<bool> waits_or_ended{false};
+  const AtPlace dying("ref: dying, grace period to come", [&] { waits_or_ended = true; });
+  std::thread destroyer;
+  const AtPlace now("lookup: found, no reference yet", [&] {
+    destroyer = std::thread([&] {
+      ctx.destroy();
+      waits_or_ended = true;
+    });
+    while (!waits_or_ended) std::this_thread::yield();
+  });
+  bool found = false;
+  {
+    const RcuReadGuard guard;  // what is used after its end lives until here
+    found = calls.io_describe(id).nr_events != 0;
+  }
   if (!now.happened()) return "was not interrupted";
+  destroyer.join();
   if (ends.passes() != 1) return "ended twice";
   return found ? "found after its end" : "";
 }
