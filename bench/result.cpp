@@ -249,8 +249,9 @@ std::string link_target(std::filesystem::path path) {
 // remains are taken over, its unfinished file is not, and a link or a pipe that somebody put there
 // is not followed. The mode is the umask's where it is 0.
 int open_partial(const std::string& path, mode_t mode) {
-  const int descriptor = open(
-      path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode ? mode : 0666);
+  const int descriptor =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+           mode != 0 ? mode : mode_t(0666));
   if (descriptor < 0) {
     fail(path, "open", errno,
          errno == ELOOP || errno == ENXIO ? "remove it, or choose another place with -o" : kChoose);
@@ -361,7 +362,7 @@ ResultWriter::ResultWriter(std::string path) : path_(std::move(path)), start_ns_
     return;
   }
   target_ = link_target(path_);
-  descriptor_ = open_partial(current_path(), exists ? there.st_mode & 0777 : 0);
+  descriptor_ = open_partial(current_path(), exists ? there.st_mode & 0777 : 0u);
 }
 
 ResultWriter::~ResultWriter() {

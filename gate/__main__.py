@@ -69,18 +69,22 @@ def _gate(options, progress):
             _print(show.to_text(outcome, use_color("auto", sys.stdout)))
     finally:  # also when the terminal is gone
         write.write_all(outcome, options.command)
-    if options.keep and outcome.measured and not arms.offline:
-        keep(outcome.measured, arms, options.keep)
+        if options.keep and outcome.measured and not arms.offline:
+            keep(outcome.measured, arms, options.keep)
     return outcome.exit_code
 
 
 def _check_outputs(options):
     """Raises OSError for what could not be written when everything is measured."""
+    from .calibration import default_path
+    found = list(options.files)
     if options.keep:
-        pathlib.Path(options.keep).mkdir(parents=True, exist_ok=True)
-    kept = [os.path.join(options.keep, name) for name in ("base.jsonl", "new.jsonl")
-            if options.keep]
-    for path in [*options.files, *kept]:
+        found += [os.path.join(options.keep, f"{side}.jsonl") for side in ("base", "new")]
+    if options.calibrate:
+        found += filter(None, [options.calibration or default_path()])
+    for path in found:
+        if path not in options.files:
+            pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
         output.check(path)
 
 

@@ -107,8 +107,8 @@ def _how(parser):
                        help="of both looks (default: twice those of the first)")
     group.add_argument("--seed", metavar="N", type=int, help="of the order (default: a new one)")
     group.add_argument("--time-budget", metavar="TIME", type=_seconds,
-                       help="for the whole: no run begins after it; what is not confirmed for "
-                            "want of time stays red")
+                       help="for the whole: no pair of blocks begins after it; what is not "
+                            "confirmed for want of time stays red")
     group.add_argument("--timeout", metavar="TIME", type=_seconds,
                        help="after which a run hangs (default: from its plan)")
     group.add_argument("--max-steal", metavar="PERCENT", type=_percent, default=0.05,
@@ -127,7 +127,8 @@ def _how(parser):
 
 def _where(parser):
     group = parser.add_argument_group("what is written")
-    group.add_argument("-o", "--output", metavar="GATE.json", help="every verdict with its numbers; a file that is - goes to standard "
+    group.add_argument("-o", "--output", metavar="GATE.json",
+                       help="every verdict with its numbers; a file that is - goes to standard "
                             "output instead of the table")
     group.add_argument("--junit", metavar="FILE.xml")
     group.add_argument("--markdown", metavar="FILE.md", help="fits a comment of a pull request")

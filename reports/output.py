@@ -85,7 +85,7 @@ def check(path):
 def guarded(name, call):
     """call(), with what nobody foresaw as one line and exit code 5: an end by an exception would be
     exit code 1, which is a verdict."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         # Names hold what the encoding of a terminal may not.
         stream.reconfigure(errors="backslashreplace")
     try:

@@ -52,8 +52,8 @@ def _header(header):
 
 
 def _is_exact(metric, rows):
-    """Whether it is a count that every row counted more than once, and the same each time: benchstat
-    takes what is declared so for the same in every run."""
+    """Whether it is a count that every row counted more than once, and the same each time:
+    benchstat takes what is declared so for the same in every run."""
     if not metric.exact:
         return False
     counts = [[metric.of(item) for item in row.repetitions] for row in rows]

@@ -49,6 +49,12 @@ def test_an_expired_waiver_is_ignored_loudly(world):
     assert record["waivers"][0]["expires"] == PAST
 
 
+def test_a_calibration_that_cannot_be_kept_is_known_before_anything_is_measured(world):
+    _, said = world.gate("--calibrate", "--calibration", "/proc/nothing/c.json", "--program",
+                         world.program("p"), expect=5)
+    assert "/proc/nothing" in said and not world.commands
+
+
 def test_a_waiver_holds_on_its_last_day(tmp_path):
     (tmp_path / "w.toml").write_text(WAIVER.format(expires="2030-01-31"))
     one, = waivers.load(tmp_path / "w.toml")

@@ -140,6 +140,14 @@ def test_an_exception_is_one_line_and_no_verdict(tmp_path, monkeypatch, capsys):
     assert "in fails" in capsys.readouterr().err
 
 
+def test_without_standard_output(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text(synthetic.text(synthetic.run(SMALL)))
+    done = subprocess.run([sys.executable, ROOT / "reports", "export", path, "--to", "csv", "-o",
+                           tmp_path / "r.csv"], preexec_fn=lambda: os.close(1), timeout=60)
+    assert done.returncode == 0 and (tmp_path / "r.csv").stat().st_size > 100
+
+
 def test_any_encoding_of_standard_output_will_do(tmp_path):
     paths = [tmp_path / f"{name}.jsonl" for name in ("größer", "kleiner")]
     for seed, path in enumerate(paths):
