@@ -34,7 +34,7 @@ TEST(External, AddsTheDriversOfASharedObject) {
 
   registry.load(module("broken"));
   EXPECT_NE(registry.find("broken@wrong-tag"), nullptr);
-  EXPECT_EQ(registry.all().size(), before + 9);
+  EXPECT_EQ(registry.all().size(), before + 15);
 }
 
 TEST(External, RunsALoadedDriver) {

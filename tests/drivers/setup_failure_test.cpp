@@ -102,7 +102,8 @@ TEST_F(SetupFailures, DepthsThatAreNotPossible) {
               "io_setup.4294967295.: .*depth");
   EXPECT_EXIT(tell_open("libaio", {.depth = 0}), kExitedWell, "io_setup.0.: EINVAL .*depth of 0");
   EXPECT_EXIT(tell_open("io_uring", {.depth = 65537}), kExitedWell,
-              "io_uring: a depth of 65537 is not possible; use a --depth from 1 to 65536");
+              "io_uring: 65537 requests in flight are not possible; a ring has 1 to 65536: choose "
+              "--depth so that --depth times the submitters");
 }
 
 TEST_F(SetupFailures, TheDeepestRingIsPossible) {
