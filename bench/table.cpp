@@ -394,7 +394,9 @@ class Table {
   std::string legend() const {
     std::string text;
     if (any([&](std::size_t i) { return summaries_[i].oversubscribed; })) {
-      text += "* more threads (the driver's and a simulated device's too) than CPUs: waits include preemption\n";
+      text +=
+          "* more threads (the driver's and a simulated device's too) than CPUs: waits include "
+          "preemption\n";
     }
     if (any([&](std::size_t i) { return !summaries_[i].system_calls_traced; })) {
       text += "d as the driver counts them, not the kernel ('aioscope doctor' says why)\n";

@@ -114,9 +114,8 @@ TEST(KioctxDriver, ARefusedContextIsSaidWithItsCure) {
     open("kioctx@mainline", "latency=1us");
     FAIL();
   } catch (const SetupError& error) {
-    EXPECT_EQ(
-        std::string(error.what()),
-        "kioctx: io_setup(64): Resource temporarily unavailable; use a smaller depth or "
+    EXPECT_EQ(std::string(error.what()),
+              "kioctx: io_setup(64): Resource temporarily unavailable; use a smaller depth or "
               "fewer contexts");
   }
   read_and_reap(*open("kioctx@mainline", "latency=1us"), 8);
