@@ -21,7 +21,7 @@ constexpr std::int64_t kShortestWindowNs = 50'000'000;
 
 // A row's name is a line of tables and of other tools' files.
 Target target_of(const std::string& text, const RunOptions& run) {
-  const Target target =
+  Target target =
       text == "file" ? Target{.kind = FileKind::kFile, .path = run.file} : *parse_target(text);
   if (std::ranges::any_of(target.path, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
     throw UsageError(
