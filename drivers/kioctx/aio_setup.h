@@ -360,11 +360,11 @@ void Kioctx<S>::free_ioctx() {
       if (this->reqs.put()) free_ioctx_reqs();
     } else {
       wait_for_all_slots();
-      call_rcu(free_ioctx_rcu, this);
+      call_rcu(rcu_head_, free_ioctx_rcu, this);
     }
   } else {
     if constexpr (!S.no_retry) this->wq.cancel_sync();
-    call_rcu(free_ioctx_rcu, this);
+    call_rcu(rcu_head_, free_ioctx_rcu, this);
   }
 }
 
@@ -373,7 +373,7 @@ template <Stage S>
 void Kioctx<S>::free_ioctx_reqs() {
   if constexpr (S.reqs_refcount) {
     std::atomic<std::uint32_t>* all_done = this->rq_wait;
-    call_rcu(free_ioctx_rcu, this);
+    call_rcu(rcu_head_, free_ioctx_rcu, this);
     all_done->store(1, std::memory_order_release);  // pairs with io_destroy
     futex_wake(all_done, 1);
   }

@@ -13,6 +13,7 @@
 #include "drivers/kioctx/aio_kiocb.h"
 #include "drivers/kioctx/kioctx.h"
 #include "drivers/kioctx/kioctx_fields.h"
+#include "drivers/kioctx/rcu.h"
 
 namespace aioscope::kioctx {
 
@@ -182,6 +183,8 @@ class Kioctx : public KioctxFields<S> {
 
   static Request& request(Kiocb* req) { return *static_cast<Request*>(req); }
   static const KiocbOperations kKiocbOperations;
+
+  RcuHead rcu_head_;
 };
 
 }  // namespace aioscope::kioctx

@@ -77,11 +77,8 @@ bool PercpuRef::kill() {
   schedule_point("ref: summed, not dead");
   // Release: the sum comes before DEAD, for a put() that sees DEAD and tests for zero.
   pcpu_count_.store(std::uintptr_t(State::kDead), std::memory_order_release);
-  if (waits) {
-    free_percpu(slots);
-  } else {
-    call_rcu([](void* counters) { free_percpu(static_cast<PercpuSlot*>(counters)); }, slots);
-  }
+  if (!waits) synchronize_rcu();
+  free_percpu(slots);
   return true;
 }
 

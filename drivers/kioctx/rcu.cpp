@@ -30,18 +30,12 @@ struct Registration {
   }
 };
 
-struct Deferred {
-  rcu_head head;
-  void (*function)(void*);
-  void* object;
-};
-static_assert(offsetof(Deferred, head) == 0, "run_deferred() gets the head for the whole");
+static_assert(offsetof(RcuHead, head) == 0, "run_deferred() gets liburcu's head for the whole");
 
 void run_deferred(rcu_head* head) {
-  auto* deferred = reinterpret_cast<Deferred*>(head);
+  const auto* deferred = reinterpret_cast<RcuHead*>(head);
   grace_period_ended();
   deferred->function(deferred->object);
-  delete deferred;
 }
 
 }  // namespace
@@ -64,11 +58,12 @@ void synchronize_rcu() {
   grace_period_ended();
 }
 
-void call_rcu(void (*function)(void*), void* object) {
+void call_rcu(RcuHead& head, void (*function)(void*), void* object) {
   if (!rcu_detail::registered) rcu_detail::register_this_thread();
-  auto* deferred = new Deferred{{}, function, object};
+  head.function = function;
+  head.object = object;
   grace_period_begins();
-  urcu_memb_call_rcu(&deferred->head, run_deferred);
+  urcu_memb_call_rcu(&head.head, run_deferred);
 }
 
 #if defined(__SANITIZE_THREAD__)
@@ -79,7 +74,8 @@ void rcu_barrier() {
   const auto mark = [](void* flag) {
     static_cast<std::atomic<bool>*>(flag)->store(true, std::memory_order_release);  // pairs: below
   };
-  call_rcu(mark, &called);
+  RcuHead head;
+  call_rcu(head, mark, &called);
   while (!called.load(std::memory_order_acquire)) sched_yield();  // pairs with mark
 }
 #else

@@ -43,8 +43,16 @@ class RcuReadGuard {
 // Waits until every read section that was open has ended. Not to be called inside one.
 void synchronize_rcu();
 
-// Calls function(object) after a grace period, from a thread of liburcu. May be called anywhere.
-void call_rcu(void (*function)(void*), void* object);
+// Lies in the object that is given to call_rcu(), so that its end needs no memory.
+struct RcuHead {
+  rcu_head head;
+  void (*function)(void*);
+  void* object;
+};
+
+// Calls function(object) after a grace period, from a thread of liburcu; `head` may be gone when
+// the function returns. May be called anywhere.
+void call_rcu(RcuHead& head, void (*function)(void*), void* object);
 
 // Waits until everything given to call_rcu() before has been called.
 void rcu_barrier();

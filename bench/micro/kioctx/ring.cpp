@@ -6,6 +6,7 @@
 //                 event, the look for sleepers (there are none), the reference. Making the request
 //                 ready for the next time is two plain stores to it.
 #include <array>
+#include <new>
 #include <vector>
 
 #include "bench/micro/kioctx/context.h"
@@ -34,7 +35,10 @@ class Requests {
   using Parts = KioctxParts<S>;
 
   explicit Requests(kioctx::Kioctx<S>& ctx) : ctx_(ctx) {
-    for (auto& req : requests_) req = Parts::kiocb_alloc(ctx_);
+    for (auto& req : requests_) {
+      req = Parts::kiocb_alloc(ctx_);
+      if (req == nullptr) throw std::bad_alloc();
+    }
   }
   ~Requests() {
     for (auto* req : requests_) {

@@ -50,6 +50,14 @@ struct KeepingFile {
   static constexpr FileOperations kOperations{keep, keep};
 };
 
+TEST_P(OutOfMemory, TheEndOfAContextNeedsNone) {
+  setup(128);  // what is made once per thread and process
+  destroy();
+  setup(128);
+  const FailingMemory memory;
+  EXPECT_NO_THROW(destroy());
+}
+
 TEST_P(OutOfMemory, ARefusedRequestKeepsNoSlot) {
   const OneCpu pinned;
   KeepingFile keeper;
