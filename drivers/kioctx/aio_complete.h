@@ -87,7 +87,8 @@ void Kioctx<S>::complete(Request& req, std::int64_t result) {
 
 // percpu-rings: a request that was done when its file operation returned. The submitter holds the
 // context, so that no read section is needed; where nobody could cancel, nobody else knows the
-// request either, and it ends without an atomic. Sleepers are looked for at the end of the call.
+// request either, and it ends without an atomic. Its event is posted with those of the call's other
+// requests, at the latest when io_submit() returns.
 template <Stage S>
 void Kioctx<S>::complete_inline(Request& req, std::int64_t result, KiocbBatch& batch) {
   if (req.ActiveNode::get_next() != nullptr) {
@@ -95,18 +96,22 @@ void Kioctx<S>::complete_inline(Request& req, std::int64_t result, KiocbBatch& b
     aio_put_req(req);
     return;
   }
-  posted(batch.posted, post_event(req, result));
+  batch.done.add(cpu_event_of(req, result));
+  if (batch.done.full()) post_events(batch.done);
   kiocb_free(&req);
 }
 
-// percpu-rings: of several events that a thread posts, all in one ring unless it is moved, the last
-// looks for sleepers. `before` is the ring that nobody has looked for since; without `now` it is
-// done at once.
 template <Stage S>
-void Kioctx<S>::posted(const CpuRing*& before, const CpuRing* now) {
-  if (before == now) return;
-  if (before != nullptr) wake_reapers(before);
-  before = now;
+CpuEvent Kioctx<S>::cpu_event_of(const Request& req, std::int64_t result) {
+  return {.data = req.ki_user_data.load(std::memory_order_relaxed), .res = result};
+}
+
+// percpu-rings: one update of a ring and one look for sleepers.
+template <Stage S>
+void Kioctx<S>::post_events(EventBatch& done) {
+  if (done.empty()) return;
+  wake_reapers(this->rings.push(done.events()));
+  done.clear();
 }
 
 // batch-completion: one update of the ring and one look for sleepers, for requests of this context.
@@ -126,15 +131,19 @@ void Kioctx<S>::complete_batch(std::span<CompletedKiocb> completed) {
     unlock_tail(end);
     wake_reapers({});
   } else {
-    const CpuRing* last = nullptr;
+    EventBatch events;
+    bool cancelled = false;
     for (const CompletedKiocb& done : completed) {
       if (posts_event(request(done.req))) {
-        posted(last, post_event(request(done.req), done.result));
+        events.add(cpu_event_of(request(done.req), done.result));
+        if (events.full()) post_events(events);
       } else {
         put_slot_of_cancelled();
+        cancelled = true;
       }
     }
-    wake_reapers(last);
+    post_events(events);
+    if (cancelled) wake_reapers(nullptr);
   }
   for (const CompletedKiocb& done : completed) aio_put_req(request(done.req));
 }
@@ -189,8 +198,8 @@ std::uint32_t Kioctx<S>::put_event(std::uint32_t at, const Request& req, std::in
 template <Stage S>
 typename Kioctx<S>::Posted Kioctx<S>::post_event(const Request& req, std::int64_t result) {
   if constexpr (S.percpu_rings) {
-    const std::uint64_t data = req.ki_user_data.load(std::memory_order_relaxed);
-    return this->rings.push({data, data, result, 0});
+    const CpuEvent event = cpu_event_of(req, result);
+    return this->rings.push({&event, 1});
   } else if constexpr (S.xchg_tail) {
     unlock_tail(put_event(lock_tail(), req, result));
     if constexpr (S.mutation == Mutation::kSlotAtCompletion) put_slots(1);
@@ -233,6 +242,7 @@ template <Stage S>
 void Kioctx<S>::wake_reapers(Posted posted) {
   if constexpr (S.percpu_rings) {
     smp_mb();
+    if (!this->wait.active()) return;  // without reading the head's line
     const std::uint32_t available = posted == nullptr ? 0 : posted->available();
     if (this->wait.wants(available)) this->wait.wake_up_for(available);
   } else {

@@ -23,7 +23,7 @@ IoSubmitResult Kioctx<S>::do_io_submit(const FileTable& files, std::span<const I
     ++result.submitted;
   }
   if constexpr (!S.no_batch_alloc) kiocb_batch_free(batch);
-  if constexpr (S.percpu_rings) posted(batch.posted, nullptr);
+  if constexpr (S.percpu_rings) post_events(batch.done);
   return result;
 }
 

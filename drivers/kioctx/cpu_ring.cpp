@@ -16,7 +16,7 @@ void CpuRings::init(std::uint32_t slots) {
   const std::uint32_t entries = std::bit_ceil(slots);
   mask_ = entries - 1;
   rings_ = num_cpu_ids();
-  const std::size_t bytes = offsetof(CpuRing, events) + sizeof(IoEvent) * std::size_t{entries};
+  const std::size_t bytes = offsetof(CpuRing, events) + sizeof(CpuEvent) * std::size_t{entries};
   stride_ = (bytes + kPageSize - 1) / kPageSize * kPageSize;
   base_ = static_cast<std::byte*>(::operator new (stride_* rings_, std::align_val_t{kPageSize}));
   for (std::uint32_t cpu = 0; cpu < rings_; ++cpu) ::new (base_ + cpu * stride_) CpuRing;
@@ -24,25 +24,27 @@ void CpuRings::init(std::uint32_t slots) {
 
 CpuRings::~CpuRings() { ::operator delete (base_, std::align_val_t{kPageSize}); }
 
-const CpuRing* CpuRings::push(const IoEvent& event) {
+const CpuRing* CpuRings::push(std::span<const CpuEvent> events) {
   if (mutated(PartMutation::kPercpuInterrupted)) {
-    return post(ring(std::uint32_t(sched_getcpu())), event);
+    return post(ring(std::uint32_t(sched_getcpu())), events);
   }
-  if (!percpu_uses_rseq()) return push_locked(event);
-  return percpu_detail::rseq_push<CpuRing>(base_, stride_, mask_, event);
+  if (!percpu_uses_rseq()) return push_locked(events);
+  return percpu_detail::rseq_push<CpuRing, CpuEvent>(base_, stride_, mask_, events);
 }
 
-const CpuRing* CpuRings::push_locked(const IoEvent& event) {
+const CpuRing* CpuRings::push_locked(std::span<const CpuEvent> events) {
   CpuRing& at = ring(std::uint32_t(sched_getcpu()));
   const SpinLockGuard guard(at.lock, LockSite::kCpuRing);
-  return post(at, event);
+  return post(at, events);
 }
 
-const CpuRing* CpuRings::post(CpuRing& at, const IoEvent& event) const {
-  const std::uint32_t end = at.tail.load(std::memory_order_relaxed);
-  (&at.events[0])[end & mask_] = event;
-  schedule_point("cpu ring: event written, tail not");
-  at.tail.store(end + 1, std::memory_order_release);  // pairs with pop_from
+const CpuRing* CpuRings::post(CpuRing& at, std::span<const CpuEvent> events) const {
+  std::uint32_t end = at.tail.load(std::memory_order_relaxed);
+  for (const CpuEvent& event : events) {
+    (&at.events[0])[end++ & mask_] = event;
+    schedule_point("cpu ring: event written, tail not");
+  }
+  at.tail.store(end, std::memory_order_release);  // pairs with pop_from
   return &at;
 }
 
@@ -51,7 +53,10 @@ std::uint32_t CpuRings::pop_from(CpuRing& ring, std::span<IoEvent> out) const {
   // Acquire: the events. Pairs with push().
   const std::uint32_t available = ring.tail.load(std::memory_order_acquire) - head;
   const auto count = std::min(available, std::uint32_t(out.size()));
-  for (std::uint32_t i = 0; i < count; ++i) out[i] = (&ring.events[0])[head++ & mask_];
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const CpuEvent& event = (&ring.events[0])[head++ & mask_];
+    out[i] = {.data = event.data, .obj = event.data, .res = event.res, .res2 = 0};
+  }
   // Release: the tail was read. Pairs with available(); the rest is ordered by slots.
   if (count > 0) ring.head.store(head, std::memory_order_release);
   return count;

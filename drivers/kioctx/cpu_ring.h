@@ -4,7 +4,7 @@
 //   CPU 0  [ tail | lock ] [ head ] [ event event ... ]     producers of CPU 0 | reapers | events
 //   CPU 1  [ tail | lock ] [ head ] [ event event ... ]
 //
-// A producer writes its event behind the tail of the CPU that it runs on and commits by one store
+// A producer writes its events behind the tail of the CPU that it runs on and commits by one store
 // of that tail, the last instruction of a restartable sequence: if the thread is preempted,
 // migrated or signalled before it, the kernel starts it over, on the CPU it is on by then. What it
 // had written lies behind the tail, where nobody reads, and is overwritten by the next. Without
@@ -12,7 +12,7 @@
 //
 // Reapers take turns by the context's ring_lock, which guards the heads.
 //
-//   producer: event, then tail (release)  ->  reaper: tail (acquire), then event
+//   producer: events, then tail (release) ->  reaper: tail (acquire), then events
 //   reaper: event read, then its slot put ->  producer: slot got, then event
 //
 // Invariant: tail - head <= events in the ring that hold a slot <= slots of the context < entries.
@@ -23,6 +23,7 @@
 // is none, as asynchronous I/O never promised one: a reaper looks at the rings in turn.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -34,11 +35,18 @@
 
 namespace aioscope::kioctx {
 
+// All of an event that differs from request to request: four to a line, for what a completion
+// costs here is the way of its line from one CPU to another.
+struct CpuEvent {
+  std::uint64_t data = 0;
+  std::int64_t res = 0;
+};
+
 struct CpuRing {
   std::atomic<std::uint32_t> tail{0};                      // written by producers on this CPU
   SpinLock lock;                                           // they take turns by it without rseq
   alignas(kCacheline) std::atomic<std::uint32_t> head{0};  // written by reapers
-  alignas(kCacheline) IoEvent events[1];                   // as many as there are entries
+  alignas(kCacheline) CpuEvent events[1];                  // as many as there are entries
 
   // Events that nobody has reaped yet, as of a moment ago.
   std::uint32_t available() const {
@@ -48,6 +56,22 @@ struct CpuRing {
   }
 };
 static_assert(offsetof(CpuRing, tail) == 0, "the rseq sequence commits to the first word");
+
+// Events that a thread has for the ring of its CPU, to be posted together.
+class EventBatch {
+ public:
+  EventBatch() {}  // NOLINT(modernize-use-equals-default): without writing to all of it
+
+  void add(const CpuEvent& event) { events_[count_++] = event; }  // not when it is full
+  bool full() const { return count_ == events_.size(); }
+  bool empty() const { return count_ == 0; }
+  std::span<const CpuEvent> events() const { return std::span(events_).first(count_); }
+  void clear() { count_ = 0; }
+
+ private:
+  std::uint32_t count_ = 0;
+  std::array<CpuEvent, 32> events_;
+};
 
 class CpuRings {
  public:
@@ -59,9 +83,10 @@ class CpuRings {
   // Rings that hold `slots` events each. Once, before any other call. Throws std::bad_alloc.
   void init(std::uint32_t slots);
 
-  // Posts the event to the ring of this CPU, for which the caller holds a slot, and returns that
-  // ring. Thread-safe. Reads no line that reapers write.
-  const CpuRing* push(const IoEvent& event);
+  // Posts the events, at least one, to the ring of this CPU in their order, all by one store of its
+  // tail, and returns that ring. The caller holds a slot for each. Thread-safe. Reads no line that
+  // reapers write.
+  const CpuRing* push(std::span<const CpuEvent> events);
 
   // Moves up to out.size() events to the front of `out`, beginning at another ring each time and
   // from no ring more than its share while others have some. Returns their number. One reaper at a
@@ -78,8 +103,8 @@ class CpuRings {
   CpuRing& ring(std::uint32_t cpu) const {
     return *reinterpret_cast<CpuRing*>(base_ + std::size_t{cpu} * stride_);
   }
-  const CpuRing* push_locked(const IoEvent& event);
-  const CpuRing* post(CpuRing& at, const IoEvent& event) const;  // needs its lock
+  const CpuRing* push_locked(std::span<const CpuEvent> events);
+  const CpuRing* post(CpuRing& at, std::span<const CpuEvent> events) const;  // needs its lock
   std::uint32_t pop_from(CpuRing& ring, std::span<IoEvent> out) const;
 
   std::byte* base_ = nullptr;

@@ -105,8 +105,8 @@ class Kioctx : public KioctxFields<S> {
   // aio_submit.h
   struct KiocbBatch {
     Request* head = nullptr;
-    std::uint32_t count;              // requests still to come
-    const CpuRing* posted = nullptr;  // percpu-rings: nobody has looked for sleepers since
+    std::uint32_t count;                                                // requests still to come
+    [[no_unique_address]] Field<S.percpu_rings, EventBatch, 0> done{};  // not posted yet
   };
   static File* get_file(const FileTable& files, std::uint32_t number) {
     return S.percpu_rings ? files.fget_percpu(number) : files.fget(number);
@@ -153,8 +153,9 @@ class Kioctx : public KioctxFields<S> {
   // What a look for sleepers needs to know of an event that was posted: the CPU's ring that has it,
   // or how many the ring has.
   using Posted = std::conditional_t<S.percpu_rings, const CpuRing*, std::uint32_t>;
+  static CpuEvent cpu_event_of(const Request& req, std::int64_t result);
   Posted post_event(const Request& req, std::int64_t result);
-  void posted(const CpuRing*& before, const CpuRing* now);
+  void post_events(EventBatch& done);
   std::uint32_t post_under_completion_lock(const Request& req, std::int64_t result);
   void wake_reapers(Posted posted);
   std::uint32_t lock_tail();

@@ -10,6 +10,8 @@
 #endif
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 #include "drivers/kioctx/schedule_point.h"
 
@@ -112,36 +114,40 @@ inline std::uint32_t rseq_add_and_drain(PercpuSlot* slots, std::uint32_t value,
   }
 }
 
-// Writes `event` behind the tail of this CPU's ring and commits by storing tail + 1. The rings lie
-// `stride` bytes apart from `base` on; a ring's tail is its first word and its entries, `mask` + 1
-// of them, begin `events` bytes into it. Returns the ring.
+// Writes `events`, at least one, behind the tail of this CPU's ring and commits by storing the new
+// tail. The rings lie `stride` bytes apart from `base` on; a ring's tail is its first word and its
+// entries, `mask` + 1 of them, begin `offset` bytes into it. Returns the ring.
 template <class Ring, class Event>
 inline Ring* rseq_push(std::byte* base, std::uint64_t stride, std::uint32_t mask,
-                       const Event& event) {
-  static_assert(sizeof(Event) == 32);
+                       std::span<const Event> events) {
+  static_assert(sizeof(Event) == 16);
   for (;;) {
     std::byte* at;
-    // rax: the ring, from the CPU's number that BEGIN has shifted left by 6.
-    asm goto volatile(AIOSCOPE_RSEQ_BEGIN
-                      "shrq $6, %%rax\n\t"
-                      "imulq %[stride], %%rax\n\t"
-                      "addq %[base], %%rax\n\t"
-                      "movl (%%rax), %%ecx\n\t"
-                      "movl %%ecx, %%edx\n\t"
-                      "andl %[mask], %%edx\n\t"
-                      "shlq $5, %%rdx\n\t"
-                      "movdqu (%[event]), %%xmm0\n\t"
-                      "movdqu 16(%[event]), %%xmm1\n\t"
-                      "movdqu %%xmm0, %c[events](%%rax, %%rdx)\n\t"
-                      "movdqu %%xmm1, 16+%c[events](%%rax, %%rdx)\n\t"
-                      "incl %%ecx\n\t"
-                      "movq %%rax, %[at]\n\t"
-                      "movl %%ecx, (%%rax)\n" AIOSCOPE_RSEQ_END
-                      : [at] "=&r"(at)
-                      : AIOSCOPE_RSEQ_INPUTS(base), [stride] "r"(stride), [mask] "r"(mask),
-                        [event] "r"(&event), [events] "i"(offsetof(Ring, events))
-                      : "rax", "rcx", "rdx", "xmm0", "xmm1", "memory", "cc"
-                      : aborted);
+    const Event* from = events.data();
+    // rax: the ring, from the CPU's number that BEGIN has shifted left by 6; ecx: the new tail.
+    asm goto volatile(
+        AIOSCOPE_RSEQ_BEGIN
+        "shrq $6, %%rax\n\t"
+        "imulq %[stride], %%rax\n\t"
+        "addq %[base], %%rax\n\t"
+        "movl (%%rax), %%ecx\n"
+        "5:\n\t"
+        "movl %%ecx, %%edx\n\t"
+        "andl %[mask], %%edx\n\t"
+        "shlq $4, %%rdx\n\t"
+        "movdqu (%[from]), %%xmm0\n\t"
+        "movdqu %%xmm0, %c[offset](%%rax, %%rdx)\n\t"
+        "incl %%ecx\n\t"
+        "addq $16, %[from]\n\t"
+        "cmpq %[end], %[from]\n\t"
+        "jne 5b\n\t"
+        "movq %%rax, %[at]\n\t"
+        "movl %%ecx, (%%rax)\n" AIOSCOPE_RSEQ_END
+        : [at] "=&r"(at), [from] "+&r"(from)
+        : AIOSCOPE_RSEQ_INPUTS(base), [stride] "r"(stride), [mask] "r"(mask),
+          [end] "r"(events.data() + events.size()), [offset] "i"(offsetof(Ring, events))
+        : "rax", "rcx", "rdx", "xmm0", "memory", "cc"
+        : aborted);
     return reinterpret_cast<Ring*>(at);
   aborted:;
   }
@@ -158,7 +164,7 @@ inline void rseq_add(PercpuSlot*, std::uint32_t) {}
 inline bool rseq_take_one(PercpuSlot*) { return false; }
 inline std::uint32_t rseq_add_and_drain(PercpuSlot*, std::uint32_t, std::uint32_t) { return 0; }
 template <class Ring, class Event>
-Ring* rseq_push(std::byte*, std::uint64_t, std::uint32_t, const Event&) {
+Ring* rseq_push(std::byte*, std::uint64_t, std::uint32_t, std::span<const Event>) {
   return nullptr;
 }
 

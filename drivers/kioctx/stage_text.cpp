@@ -42,8 +42,8 @@ std::string complete_path(const Stage& s) {
                           : "ctx_lock around event, tail, free and wake-up";
   }
   if (s.percpu_rings) {
-    return "event and tail of this CPU's ring, in a restartable sequence; the wait queue's line is "
-           "read once a call";
+    return "events of a call, up to 32 with one store of the tail, to this CPU's ring, in a "
+           "restartable sequence; then the wait queue's line is read";
   }
   std::string text = s.xchg_tail
                          ? "xchg of the tail, which is the lock (1 shared write, uncontended): "

@@ -87,6 +87,7 @@ static_assert(sizeof(WaitQueueHead) == 24, "as in the kernel: v3.7's first line 
 // of microseconds here, and so is every interrupt that it sends to the other CPUs.)
 class MinWaitQueueHead : private WaitQueueHead {
  public:
+  bool active() const { return least_min_nr_.load(std::memory_order_relaxed) != kNobody; }
   // Whether somebody sleeps who is content with `available` events.
   bool wants(std::uint32_t available) const {
     return available >= least_min_nr_.load(std::memory_order_relaxed);

@@ -169,10 +169,27 @@ TEST_P(KioctxLocks, OnACompletedBatch) {
   device_.complete_batch(kCount);
   const Stage& s = stage();
   const bool lockless = s.percpu_rings && percpu_uses_rseq();
-  const bool at_once = s.batch_completion && s.xchg_tail;
-  EXPECT_EQ(taken_in_all(), lockless ? 0 : at_once ? 1 : kCount);
+  std::uint32_t updates = kCount;
+  if (s.batch_completion) updates = s.percpu_rings ? kCount / 32 : 1;
+  EXPECT_EQ(taken_in_all(), lockless ? 0 : updates);
   const auto events = reap(kCount);
   ASSERT_EQ(events.size(), kCount);
+}
+
+// Requests that are done when their file operation returns: percpu-rings posts those of a call
+// together, and all of them before the call returns.
+TEST_P(KioctxLocks, OnCompletionWithinTheCall) {
+  const std::uint32_t null = files_.install(kNullFile, nullptr);
+  ASSERT_EQ(submit(reads(null, 1 + kCount)).submitted, 1 + kCount);
+  const Stage& s = stage();
+  if (s.percpu_rings) {
+    EXPECT_EQ(taken(LockSite::kCpuRing), percpu_uses_rseq() ? 0u : kCount / 32 + 1);
+  } else if (s.xchg_tail) {
+    EXPECT_EQ(taken(LockSite::kTail), 1 + kCount);
+  }
+  const auto events = reap(2 * kCount);
+  ASSERT_EQ(events.size(), 1 + kCount);
+  for (std::uint32_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i].data, i);
 }
 
 TEST_P(KioctxLocks, OnReap) {

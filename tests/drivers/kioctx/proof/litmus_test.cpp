@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -112,14 +113,17 @@ std::uint64_t cpu_ring_errors(std::uint64_t tries) {
   for (unsigned p = 0; p < kProducers; ++p) {
     producers.emplace_back([&, p] {
       number_this_thread(p);
-      for (std::uint64_t i = 0; i < tries / kProducers; ++i) {
-        posted += 1;
+      std::array<CpuEvent, 3> events;
+      for (std::uint64_t i = 0; i < tries / kProducers;) {
+        const std::uint64_t count = std::min(1 + i % events.size(), tries / kProducers - i);
+        posted += count;
         // Acquire: the events were read. Pairs with the reaper.
         while (posted - reaped.load(std::memory_order_acquire) > kEntries) {
           if (gave_up) return;
           sched_yield();
         }
-        rings.push({.data = i, .obj = p});
+        for (std::uint64_t j = 0; j < count; ++j) events[j] = {.data = i++, .res = p};
+        rings.push(std::span(events).first(count));
         random_step();
       }
     });
@@ -131,7 +135,7 @@ std::uint64_t cpu_ring_errors(std::uint64_t tries) {
   while (reaped < tries && errors == 0 && monotonic_ns() - last_ns < 1'000'000'000) {
     const std::uint32_t got = rings.pop(events);
     for (std::uint32_t i = 0; i < got; ++i) {
-      errors += next[events[i].obj % kProducers]++ != events[i].data ? 1 : 0;
+      errors += next[std::size_t(events[i].res) % kProducers]++ != events[i].data ? 1 : 0;
     }
     if (got > 0) last_ns = monotonic_ns();
     if (got == 0) sched_yield();
