@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 namespace aioscope {
@@ -11,8 +12,8 @@ namespace {
 constexpr std::size_t kMostSites = 12;  // of the kernel, and of futexes
 constexpr const char* kLine = "  {:<34} {:<7} {:<12} {:>9} {:>12} {:>11} {:>9} {:>9} {:>9}\n";
 
-std::string time_text(const std::optional<double>& ns) {
-  return ns ? fmt::format("{:.0f}", *ns) : "-";
+std::string time_text(std::optional<double> ns) {
+  return ns && !std::isnan(*ns) ? fmt::format("{:.0f}", *ns) : "-";
 }
 
 std::string per_op_text(std::uint64_t count, std::uint64_t operations, const char* format) {
@@ -20,12 +21,12 @@ std::string per_op_text(std::uint64_t count, std::uint64_t operations, const cha
   return fmt::format(fmt::runtime(format), double(count) / double(operations));
 }
 
-// The drivers' own locks keep no histogram.
 std::string user_line(const DriverCountsMeasurement::LockSite& site, std::uint64_t operations) {
   return fmt::format(kLine, site.site, "user", "-",
-                     per_op_text(site.count.acquisitions, operations, "{:.4f}"),
-                     per_op_text(site.count.contended, operations, "{:.5f}"),
-                     per_op_text(site.count.wait_ns, operations, "{:.2f}"), "-", "-", "-");
+                     per_op_text(site.acquisitions, operations, "{:.4f}"),
+                     per_op_text(site.contended, operations, "{:.5f}"),
+                     per_op_text(site.wait_ns, operations, "{:.2f}"), time_text(site.times.p50_ns),
+                     time_text(site.times.p99_ns), time_text(site.times.max_ns));
 }
 
 std::string traced_lines(const LockWaits& waits, const char* where) {

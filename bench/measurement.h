@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/measure/driver_counts.h"
 #include "bench/measure/histogram.h"
 #include "bench/measure/locks/lock_waits.h"
 #include "bench/measure/perf/thread_counters.h"
@@ -54,7 +55,10 @@ struct ThreadMeasurement {
 struct DriverCountsMeasurement {
   struct LockSite {
     std::string site;  // "ctx_lock/submit"
-    LockSiteCount count;
+    std::uint64_t acquisitions = 0;
+    std::uint64_t contended = 0;
+    std::uint64_t wait_ns = 0;
+    WaitTimes times;  // of one wait
   };
   std::uint64_t operations = 0;      // of the same windows: what "per operation" refers to
   std::vector<LockSite> lock_sites;  // those that were taken

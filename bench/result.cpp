@@ -36,7 +36,7 @@ Json latency_json(const LatencyHistogram& latency) {
   Json buckets = Json::object();
   for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
     if (latency.bucket_count(i) == 0) continue;
-    buckets[std::to_string(LatencyHistogram::bucket_low_ns(i))] = latency.bucket_count(i);
+    buckets[std::to_string(LatencyHistogram::Buckets::low(i))] = latency.bucket_count(i);
   }
   const bool any = latency.count() > 0;
   return {{"count", latency.count()},
@@ -92,11 +92,14 @@ Json counters_json(const std::vector<CounterMeasurement>& counters) {
 Json driver_counts_json(const std::optional<DriverCountsMeasurement>& counts) {
   if (!counts) return nullptr;
   Json sites = Json::array();
-  for (const auto& [site, count] : counts->lock_sites) {
-    sites.push_back({{"site", site},
-                     {"acquisitions", count.acquisitions},
-                     {"contended", count.contended},
-                     {"wait_ns", count.wait_ns}});
+  for (const auto& site : counts->lock_sites) {
+    sites.push_back({{"site", site.site},
+                     {"acquisitions", site.acquisitions},
+                     {"contended", site.contended},
+                     {"wait_ns", site.wait_ns},
+                     {"wait_ns_p50", number(site.times.p50_ns)},
+                     {"wait_ns_p99", number(site.times.p99_ns)},
+                     {"wait_ns_max", number(site.times.max_ns)}});
   }
   return {{"operations", counts->operations},
           {"lock_sites", std::move(sites)},

@@ -27,6 +27,11 @@ constexpr std::int64_t kCountingNs = 20'000'000;
 constexpr std::int64_t kLookNs = 1'000'000;  // whether a number of operations has been reached
 
 // Nothing per operation can be said of none: NaN is null in the files and "-" in the table.
+DriverCountsMeasurement::LockSite lock_site(std::string_view site, const LockSiteCount& count) {
+  return {std::string(site), count.acquisitions, count.contended, count.wait_ns,
+          wait_times(count.waits)};
+}
+
 double per_operation(std::uint64_t sum, std::uint64_t operations) {
   if (operations == 0) return std::numeric_limits<double>::quiet_NaN();
   return double(sum) / double(operations);
@@ -445,7 +450,7 @@ class Repetition {
     if (injected.acquisitions > 0) {
       DriverCountsMeasurement& counts = result_.driver_counts.emplace();
       counts.operations = window_operations;
-      counts.lock_sites.push_back({kInjectedLockSite, injected});
+      counts.lock_sites.push_back(lock_site(kInjectedLockSite, injected));
     }
     const CounterSource* source = rig_->driver.counters;
     if (source == nullptr) return;
@@ -456,7 +461,7 @@ class Repetition {
     counts.operations = window_operations;
     for (std::size_t i = 0; i < source->lock_sites.size() && i < sum.locks.size(); ++i) {
       if (sum.locks[i].acquisitions == 0) continue;
-      counts.lock_sites.push_back({std::string(source->lock_sites[i]), sum.locks[i]});
+      counts.lock_sites.push_back(lock_site(source->lock_sites[i], sum.locks[i]));
     }
     if (!source->whole_engine) return;
     counts.shared_rmw = sum.shared_rmw;

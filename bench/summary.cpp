@@ -97,21 +97,43 @@ std::optional<LockWaits> sum_of_waits(const RowSummary& row,
   return sum;
 }
 
+void add_lock_sites(std::vector<DriverCountsMeasurement::LockSite>& sum,
+                    const std::vector<DriverCountsMeasurement::LockSite>& more) {
+  using Site = DriverCountsMeasurement::LockSite;
+  for (const Site& site : more) {
+    auto at = std::ranges::find(sum, site.site, &Site::site);
+    if (at == sum.end()) at = sum.insert(at, Site{.site = site.site, .times = {}});
+    at->acquisitions += site.acquisitions;
+    at->contended += site.contended;
+    at->wait_ns += site.wait_ns;
+    at->times.max_ns = std::fmax(at->times.max_ns, site.times.max_ns);
+  }
+}
+
+// The medians of what the repetitions found, as for the waits that are traced.
+void summarise_wait_percentiles(RowSummary& row) {
+  if (!row.counts) return;
+  for (auto& site : row.counts->lock_sites) {
+    std::vector<double> p50, p99;
+    for (const RepetitionFigures& figures : row.repetitions) {
+      if (!figures.counts) continue;
+      for (const auto& same : figures.counts->lock_sites) {
+        if (same.site != site.site) continue;
+        p50.push_back(same.times.p50_ns);
+        p99.push_back(same.times.p99_ns);
+      }
+    }
+    site.times.p50_ns = median(p50);
+    site.times.p99_ns = median(p99);
+  }
+}
+
 void add_counts(std::optional<DriverCountsMeasurement>& sum,
                 const std::optional<DriverCountsMeasurement>& more) {
   if (!more) return;
-  if (!sum) {
-    sum = more;
-    return;
-  }
+  if (!sum) sum.emplace();
   sum->operations += more->operations;
-  for (const auto& [site, count] : more->lock_sites) {
-    auto at = std::ranges::find(sum->lock_sites, site, &DriverCountsMeasurement::LockSite::site);
-    if (at == sum->lock_sites.end()) at = sum->lock_sites.insert(at, {site, {}});
-    at->count.acquisitions += count.acquisitions;
-    at->count.contended += count.contended;
-    at->count.wait_ns += count.wait_ns;
-  }
+  add_lock_sites(sum->lock_sites, more->lock_sites);
   for (const auto member :
        {&DriverCountsMeasurement::shared_rmw, &DriverCountsMeasurement::allocations,
         &DriverCountsMeasurement::wakeups}) {
@@ -168,6 +190,7 @@ void summarise(RowSummary& row) {
   summarise_counters(row);
   summarise_split(row);
   for (const Figures& figures : repetitions) add_counts(row.counts, figures.counts);
+  summarise_wait_percentiles(row);
   row.kernel_locks = sum_of_waits(row, &Figures::kernel_locks);
   row.futex_waits = sum_of_waits(row, &Figures::futex_waits);
   row.spread = kNaN;
@@ -221,11 +244,11 @@ WaitsPerOperation per_operation(const std::optional<LockWaits>& waits) {
 
 CountsPerOperation per_operation(const std::optional<DriverCountsMeasurement>& counts) {
   if (!counts) return {kNaN, kNaN, kNaN, kNaN, kNaN, kNaN};
-  LockSiteCount locks;
-  for (const auto& [site, count] : counts->lock_sites) {
-    locks.acquisitions += count.acquisitions;
-    locks.contended += count.contended;
-    locks.wait_ns += count.wait_ns;
+  DriverCountsMeasurement::LockSite locks;
+  for (const auto& site : counts->lock_sites) {
+    locks.acquisitions += site.acquisitions;
+    locks.contended += site.contended;
+    locks.wait_ns += site.wait_ns;
   }
   const double operations = double(counts->operations);
   const auto per_op = [&](const std::optional<std::uint64_t>& count) {

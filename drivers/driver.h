@@ -19,11 +19,13 @@
 #include <string_view>
 #include <vector>
 
+#include "drivers/wait_histogram.h"
+
 namespace aioscope {
 
 // Checked when an external driver is loaded. Raise it with every change to this header that alters
 // a layout, a virtual table or the meaning of a field.
-inline constexpr std::uint32_t kDriverAbiVersion = 3;
+inline constexpr std::uint32_t kDriverAbiVersion = 4;
 
 enum class Opcode : std::uint8_t { kRead, kWrite, kNop };
 
@@ -182,6 +184,7 @@ struct LockSiteCount {
   std::uint64_t acquisitions = 0;
   std::uint64_t contended = 0;  // of these, found taken
   std::uint64_t wait_ns = 0;    // from finding it taken to having it
+  WaitHistogram waits;          // of each; empty: not kept
 };
 
 // What a driver counts of its own work, exactly.

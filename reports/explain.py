@@ -190,11 +190,14 @@ def lock_lines(row):
     sites = [site for site in inside.all_sites(row) if site.contended and site.contended.value]
     unknown = inside.no_kernel_locks(row)
     yield ""
-    yield f"{'Locks that were found taken':<52} {'contended/op':>13} {'wait ns/op':>11}"
+    yield (f"{'Locks that were found taken':<44} {'contended/op':>13} {'wait ns/op':>11}"
+           f" {'p50':>9} {'p99':>9} {'max':>9}")
     for site in sites[:TOP_LOCKS]:
         name = f"{'user' if site.whose == 'driver' else site.whose}: {site.name}"
         wait = f"{site.wait_ns.value:.2f}" if site.wait_ns else units.NONE
-        yield f"  {units.shorten(name, 50):<50} {site.contended.value:>13.5f} {wait:>11}"
+        of_one = (site.p50_ns, site.p99_ns, site.max_ns)
+        yield (f"  {units.shorten(name, 42):<42} {site.contended.value:>13.5f} {wait:>11}"
+               + "".join(f" {units.time(ns):>9}" for ns in of_one))
     if not sites:
         yield "  none that is known"
     if any("asleep" in site.whose for site in sites[:TOP_LOCKS]):

@@ -57,6 +57,17 @@ def _by_key(sites, key):
     return grouped
 
 
+def _wait_times(sites):
+    """(p50, p99, max) in ns of one wait at these sites of the repetitions, each None if no
+    repetition can tell: the medians of those that can, and the longest."""
+
+    def known(key):
+        return [site[key] for site in sites if site.get(key) is not None]
+    p50, p99 = known("wait_ns_p50"), known("wait_ns_p99")
+    return (statistics.median(p50) if p50 else None, statistics.median(p99) if p99 else None,
+            max(known("wait_ns_max"), default=None))
+
+
 def _own_sites(row):
     """Locks that the driver counts itself."""
     counts = _taken(row, "driver_counts")
@@ -67,7 +78,8 @@ def _own_sites(row):
             same = sites.get(name, [])
             for key, values in found.items():
                 values.append(per_op(sum(site[key] for site in same), count["operations"]))
-        yield Site(name, False, *(spread(found[key]) for key in found))
+        all_of_name = [site for sites in grouped for site in sites.get(name, [])]
+        yield Site(name, False, *(spread(found[key]) for key in found), *_wait_times(all_of_name))
 
 
 def _kernel_operations(locks, item):
@@ -81,20 +93,16 @@ def _traced_sites(row, what):
     grouped = [_by_key(locks.get("sites", []), lambda site: (site["site"], site.get("kind", "")))
                for locks, _ in taken]
     for name, kind in dict.fromkeys(key for sites in grouped for key in sites):
-        contended, waits, extremes = [], [], {"p50": [], "p99": [], "max": []}
-        layers = {site.get("layer") for sites in grouped for site in sites.get((name, kind), [])}
+        contended, waits, all_of_key = [], [], []
         for (locks, item), sites in zip(taken, grouped):
             same = sites.get((name, kind), [])
             operations = _kernel_operations(locks, item)
             contended.append(per_op(sum(site["contended"] for site in same), operations))
             waits.append(per_op(sum(site["wait_ns"] or 0 for site in same), operations))
-            for key, values in extremes.items():
-                values += [site[f"wait_ns_{key}"] for site in same
-                           if site.get(f"wait_ns_{key}") is not None]
+            all_of_key += same
+        layers = {site.get("layer") for site in all_of_key}
         yield Site(f"{name} ({kind})" if kind else name, True, None, spread(contended),
-                   spread(waits), *(statistics.median(values) if values and key != "max"
-                                    else max(values, default=None)
-                                    for key, values in extremes.items()),
+                   spread(waits), *_wait_times(all_of_key),
                    whose="kernel" if what == "kernel_locks" else
                    "harness, asleep" if layers == {"harness"} else "user, asleep")
 

@@ -72,7 +72,8 @@ END = {"complete": flag, "reason": text}
 
 # Of a measurement, where the run took them.
 COUNTS = object_of({"operations": integer, "lock_sites": list_of(object_of(
-    {"site": text, "acquisitions": integer, "contended": integer, "wait_ns": integer}))},
+    {"site": text, "acquisitions": integer, "contended": integer, "wait_ns": integer},
+    {"wait_ns_p50": quantity, "wait_ns_p99": quantity, "wait_ns_max": quantity}))},
     {"shared_rmw": quantity, "allocations": quantity, "wakeups": quantity})
 PROFILE = object_of({}, {
     "event": optional(text), "frequency_hz": quantity, "lost": quantity, "reason": text,

@@ -2,17 +2,23 @@
 
 #include <algorithm>
 
+#include "bench/measure/histogram.h"
+
 namespace aioscope {
 
-LockSiteCount operator-(const LockSiteCount& later, const LockSiteCount& earlier) {
-  return {later.acquisitions - earlier.acquisitions, later.contended - earlier.contended,
-          later.wait_ns - earlier.wait_ns};
+LockSiteCount operator-(LockSiteCount later, const LockSiteCount& earlier) {
+  later.acquisitions -= earlier.acquisitions;
+  later.contended -= earlier.contended;
+  later.wait_ns -= earlier.wait_ns;
+  later.waits -= earlier.waits;
+  return later;
 }
 
 LockSiteCount& operator+=(LockSiteCount& sum, const LockSiteCount& more) {
   sum.acquisitions += more.acquisitions;
   sum.contended += more.contended;
   sum.wait_ns += more.wait_ns;
+  sum.waits += more.waits;
   return sum;
 }
 
@@ -32,6 +38,17 @@ DriverCounts& operator+=(DriverCounts& sum, const DriverCounts& more) {
   sum.allocations += more.allocations;
   sum.wakeups += more.wakeups;
   return sum;
+}
+
+WaitTimes wait_times(const WaitHistogram& waits) {
+  LatencyHistogram upper_ends;
+  for (std::size_t i = 0; i < waits.counts.size(); ++i) {
+    if (waits.counts[i] > 0) upper_ends.record(WaitBuckets::low(i + 1) - 1, waits.counts[i]);
+  }
+  WaitTimes times{.p50_ns = supported_percentile_ns(upper_ends, 0.50),
+                  .p99_ns = supported_percentile_ns(upper_ends, 0.99)};
+  if (upper_ends.count() > 0) times.max_ns = double(upper_ends.max_ns());
+  return times;
 }
 
 }  // namespace aioscope

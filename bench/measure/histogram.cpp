@@ -28,7 +28,7 @@ double LatencyHistogram::percentile_ns(double fraction) const {
     seen += counts_[bucket];
     if (seen < rank) continue;
     if (bucket + 1 == kBuckets) break;
-    return static_cast<double>(std::min(bucket_low_ns(bucket + 1) - 1, max_ns_));
+    return static_cast<double>(std::min(Buckets::low(bucket + 1) - 1, max_ns_));
   }
   return static_cast<double>(max_ns_);
 }

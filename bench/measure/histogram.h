@@ -2,26 +2,23 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include "drivers/log_linear.h"
+
 namespace aioscope {
 
-// Values in nanoseconds from 0 to 2^42 - 1 (73 minutes); larger ones count in the last bucket.
-//
-// Below 2^6 each value has a bucket of its own. Above, each power of two is cut into 2^6 equal
-// buckets, so that a bucket is at most 1/64 (1.6 %) of its lower bound wide. Percentiles are taken
-// from merged histograms, never averaged. One writer; reading while it writes is a race.
+// Values in nanoseconds from 0 to 2^42 - 1 (73 minutes); larger ones count in the last bucket. A
+// bucket is at most 1/64 (1.6 %) of its lower bound wide. Percentiles are taken from merged
+// histograms, never averaged. One writer; reading while it writes is a race.
 class LatencyHistogram {
  public:
-  static constexpr unsigned kSubBucketBits = 6;
-  static constexpr unsigned kValueBits = 42;
-  static constexpr std::size_t kSubBuckets = std::size_t{1} << kSubBucketBits;
-  static constexpr std::size_t kBuckets = (kValueBits - kSubBucketBits + 1) * kSubBuckets;
+  using Buckets = LogLinear<6, 42>;
+  static constexpr std::size_t kBuckets = Buckets::kBuckets;
 
   void record(std::uint64_t value_ns, std::uint64_t count = 1) {
-    counts_[bucket_of(value_ns)] += count;
+    counts_[Buckets::bucket_of(value_ns)] += count;
     count_ += count;
     sum_ns_ += value_ns * count;
     if (value_ns > max_ns_) max_ns_ = value_ns;
@@ -39,18 +36,6 @@ class LatencyHistogram {
   // upper end of the bucket, or the exact maximum if that is smaller. NaN when empty.
   double percentile_ns(double fraction) const;
 
-  static constexpr std::size_t bucket_of(std::uint64_t value_ns) {
-    if (value_ns < kSubBuckets) return value_ns;
-    const unsigned exponent = unsigned(std::bit_width(value_ns)) - 1;
-    if (exponent >= kValueBits) return kBuckets - 1;
-    const unsigned shift = exponent - kSubBucketBits;
-    return ((std::size_t{shift} + 1) << kSubBucketBits) + (value_ns >> shift) - kSubBuckets;
-  }
-  static constexpr std::uint64_t bucket_low_ns(std::size_t bucket) {
-    if (bucket < kSubBuckets) return bucket;
-    const std::size_t shift = (bucket >> kSubBucketBits) - 1;
-    return (kSubBuckets + (bucket & (kSubBuckets - 1))) << shift;
-  }
   std::uint64_t bucket_count(std::size_t bucket) const { return counts_[bucket]; }
 
  private:

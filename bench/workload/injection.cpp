@@ -70,7 +70,9 @@ class SlowedContext final : public Context {
       ++injected_locks.contended;
       const std::int64_t begin_ns = monotonic_ns();
       mutex_.lock();
-      injected_locks.wait_ns += std::uint64_t(monotonic_ns() - begin_ns);
+      const auto wait_ns = std::uint64_t(monotonic_ns() - begin_ns);
+      injected_locks.wait_ns += wait_ns;
+      injected_locks.waits.record(wait_ns);
     }
     mutex_.unlock();
   }

@@ -28,7 +28,9 @@ void CountedMutex::lock(RingSite site) {
   const auto begin = std::chrono::steady_clock::now();
   mutex_.lock();
   const auto waited = std::chrono::steady_clock::now() - begin;
-  count.wait_ns += std::uint64_t(std::chrono::nanoseconds(waited).count());
+  const auto wait_ns = std::uint64_t(std::chrono::nanoseconds(waited).count());
+  count.wait_ns += wait_ns;
+  count.waits.record(wait_ns);
 }
 
 }  // namespace aioscope

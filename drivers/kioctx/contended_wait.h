@@ -1,10 +1,12 @@
 // Accounts for a lock that was found taken. Its clock is read on this path only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "drivers/kioctx/clock.h"
 #include "drivers/kioctx/counts.h"
+#include "drivers/wait_histogram.h"
 
 namespace aioscope::kioctx {
 
@@ -16,7 +18,11 @@ class ContendedWait {
   }
   ContendedWait(const ContendedWait&) = delete;
   ContendedWait& operator=(const ContendedWait&) = delete;
-  ~ContendedWait() { lock_count(site_).wait_ns += std::uint64_t(monotonic_ns() - begin_ns_); }
+  ~ContendedWait() {
+    const auto wait_ns = std::uint64_t(monotonic_ns() - begin_ns_);
+    lock_count(site_).wait_ns += wait_ns;
+    ++counts.waits[std::size_t(site_)][WaitBuckets::bucket_of(wait_ns)];
+  }
 
  private:
   const LockSite site_;

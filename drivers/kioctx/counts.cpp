@@ -25,6 +25,9 @@ void CountSums::add(const Counts& of) {
     locks[i].acquisitions += of.locks[i].acquisitions;
     locks[i].contended += of.locks[i].contended;
     locks[i].wait_ns += of.locks[i].wait_ns;
+    for (std::size_t bucket = 0; bucket < WaitBuckets::kBuckets; ++bucket) {
+      locks[i].waits.counts[bucket] += of.waits[i][bucket];
+    }
   }
   shared_rmw += of.shared_rmw;
   allocations += of.allocations;

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "drivers/wait_histogram.h"
+
 namespace aioscope::kioctx {
 
 // A lock and the place that takes it. Sites of ctx_lock come first: kCtxLockSites of them.
@@ -107,6 +109,8 @@ struct Counts {
   // Calls of futex(FUTEX_WAKE), for whomever: sleepers on events, parked waiters of locks, the
   // engine's own threads, the caller of io_destroy; and sleepers made runnable without one.
   Count wakeups;
+  // Of each lock, by their length: a line of it is touched by a wait only.
+  std::array<std::array<Count, WaitBuckets::kBuckets>, kLockSites> waits;
 
   LockCount& at(LockSite site) { return locks[std::size_t(site)]; }
   const LockCount& at(LockSite site) const { return locks[std::size_t(site)]; }
@@ -135,6 +139,9 @@ inline void Counts::reset() {
   shared_rmw.reset();
   allocations.reset();
   wakeups.reset();
+  for (auto& lock : waits) {
+    for (Count& bucket : lock) bucket.reset();
+  }
 }
 
 // On the stack of a thread that belongs to the engine (a worker, a completion CPU): while it
@@ -154,6 +161,7 @@ struct CountSums {
     std::uint64_t acquisitions = 0;
     std::uint64_t contended = 0;
     std::uint64_t wait_ns = 0;
+    WaitHistogram waits;
   };
   std::array<Lock, kLockSites> locks{};
   std::uint64_t shared_rmw = 0;

@@ -250,7 +250,7 @@ DriverCounts to_contract(const kioctx::CountSums& sums) {
   DriverCounts counts{
       .shared_rmw = sums.shared_rmw, .allocations = sums.allocations, .wakeups = sums.wakeups};
   for (const kioctx::CountSums::Lock& lock : sums.locks) {
-    counts.locks.push_back({lock.acquisitions, lock.contended, lock.wait_ns});
+    counts.locks.push_back({lock.acquisitions, lock.contended, lock.wait_ns, lock.waits});
   }
   return counts;
 }

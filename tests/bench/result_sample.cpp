@@ -52,13 +52,15 @@ void add_counts(Measurement& m) {
                  .running_ns = 100'000'000,
                  .scaled = true},
                 {.name = "lock:contention_begin", .reason = "tracefs is not mounted"}};
-  m.driver_counts = {
-      .operations = 40'000,
-      .lock_sites = {{"queue/submit",
-                      {.acquisitions = 60'000, .contended = 400, .wait_ns = 80'000}},
-                     {"queue/reap", {.acquisitions = 20'000, .contended = 0, .wait_ns = 0}}},
-      .shared_rmw = 100'000,
-      .allocations = 0};
+  m.driver_counts = {.operations = 40'000,
+                     .lock_sites = {{.site = "queue/submit",
+                                     .acquisitions = 60'000,
+                                     .contended = 400,
+                                     .wait_ns = 80'000,
+                                     .times = {.p50_ns = 127, .max_ns = 8'191}},
+                                    {.site = "queue/reap", .acquisitions = 20'000, .times = {}}},
+                     .shared_rmw = 100'000,
+                     .allocations = 0};
 }
 
 void add_profile(Measurement& m) {

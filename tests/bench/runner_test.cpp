@@ -205,8 +205,8 @@ TEST(Runner, CpuTimeAndThroughputAgreeForABusyThread) {
 }
 
 std::uint64_t acquisitions(const Measurement& m, std::string_view site) {
-  for (const auto& [name, count] : m.driver_counts.value().lock_sites) {
-    if (name == site) return count.acquisitions;
+  for (const auto& found : m.driver_counts.value().lock_sites) {
+    if (found.site == site) return found.acquisitions;
   }
   return 0;
 }
@@ -353,7 +353,7 @@ TEST(Runner, InjectsWhatItSays) {
     ASSERT_TRUE(slowed.driver_counts);
     ASSERT_EQ(slowed.driver_counts->lock_sites.size(), 1u);
     EXPECT_EQ(slowed.driver_counts->lock_sites[0].site, kInjectedLockSite);
-    EXPECT_EQ(slowed.driver_counts->lock_sites[0].count.acquisitions, 3 * slowed.operations);
+    EXPECT_EQ(slowed.driver_counts->lock_sites[0].acquisitions, 3 * slowed.operations);
     EXPECT_GT(slowed.system_calls_per_op, 2.0);
     EXPECT_LT(slowed.system_calls_per_op, 3.1);  // a submit call starts 1 to 32
     // CPU time, which a busy machine does not make less.

@@ -103,17 +103,26 @@ TEST(Summary, ComparesWithTheSameRowOfTheBaseline) {
 TEST(Summary, AddsCountsOfRepetitionsBySite) {
   Summary summary({DescribedRow{}});
   Measurement m;
-  m.driver_counts = {.operations = 10, .lock_sites = {{"a", {10, 1, 5}}}, .wakeups = 1};
+  m.driver_counts = {.operations = 10,
+                     .lock_sites = {{"a", 10, 1, 5, {.p50_ns = 2, .p99_ns = 4, .max_ns = 7}}},
+                     .wakeups = 1};
   summary.add(0, 0, m);
-  m.driver_counts = {
-      .operations = 30, .lock_sites = {{"b", {30, 3, 15}}, {"a", {10, 0, 0}}}, .wakeups = 3};
+  m.driver_counts = {.operations = 30,
+                     .lock_sites = {{"b", 30, 3, 15, {}}, {"a", 10, 0, 0, {.p50_ns = 4}}},
+                     .wakeups = 3};
   summary.add(0, 1, m);
-  const CountsPerOperation counts = per_operation(summary.rows()[0].counts);
+  const RowSummary row = summary.rows()[0];
+  const CountsPerOperation counts = per_operation(row.counts);
   EXPECT_DOUBLE_EQ(counts.lock_acquisitions, 50.0 / 40);
   EXPECT_DOUBLE_EQ(counts.lock_contended, 0.1);
   EXPECT_DOUBLE_EQ(counts.lock_wait_ns, 0.5);
   EXPECT_DOUBLE_EQ(counts.wakeups, 0.1);
   EXPECT_TRUE(std::isnan(counts.shared_rmw));
+  const auto& site = row.counts.value().lock_sites[0];
+  EXPECT_EQ(site.site, "a");
+  EXPECT_EQ(site.times.p50_ns, 3);  // the median of the repetitions
+  EXPECT_EQ(site.times.p99_ns, 4);  // of the one that can tell
+  EXPECT_EQ(site.times.max_ns, 7);
 }
 
 TEST(Summary, TakesTheMedianSplitOfTheRepetitions) {

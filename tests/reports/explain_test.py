@@ -3,6 +3,7 @@
 import export_test
 import pytest
 import synthetic
+from reports import units
 from reports.__main__ import main
 
 THREAD = {"name": "submitter 0", "completions_ns": 150_000_000, "lock_ns": 30_000_000,
@@ -100,8 +101,10 @@ def test_locks_of_the_driver_and_of_the_kernel(tmp_path, capsys):
     _, out, _ = explain(tmp_path, capsys, driver_counts=synthetic.driver_counts(2, 10, 300_000),
                         kernel_locks=synthetic.kernel_locks(100, 300_000))
     lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
-    assert ["kernel:", "aio_complete", "(spinlock)", "0.02000", "80.00"] in lines
-    assert ["user:", "ctx_lock/submit", "0.10000", "7.00"] in lines
+    assert ["kernel:", "aio_complete", "(spinlock)", "0.02000", "80.00", "900", "ns",
+            "31.0", "\u00b5s", "4.10", "ms"] in lines
+    assert ["user:", "ring_lock/reap", "0.03333", "3.00", "639", "ns", units.NONE,
+            "65.5", "\u00b5s"] in lines
 
 
 @pytest.mark.parametrize("row, expected", [("io_uring|libaio", "2 rows match"),

@@ -36,6 +36,17 @@ def test_locks_of_the_driver():
     assert inside.lock_wait(row).value == 20 and inside.acquisitions(row).most == 4
     assert inside.driver_count(row, "shared_rmw").value == 2
     assert inside.driver_count(row, "wakeups") is None
+    assert (first.p50_ns, first.p99_ns, first.max_ns) == (None, None, None)
+
+
+def test_one_wait_of_a_lock_of_the_driver():
+    repetitions = []
+    for p50, p99, most in ((100, None, 900), (300, 700, 800), (200, 500, 950), (None, None, None)):
+        found = counts(1000, a=(3000, 30, 50_000))
+        found["lock_sites"][0] |= {"wait_ns_p50": p50, "wait_ns_p99": p99, "wait_ns_max": most}
+        repetitions.append({"driver_counts": found})
+    site = inside.lock_sites(row_of(*repetitions))[0]
+    assert (site.p50_ns, site.p99_ns, site.max_ns) == (200, 600, 950)
 
 
 def test_locks_of_the_kernel_are_added_to_those_of_the_driver():

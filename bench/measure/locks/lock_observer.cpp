@@ -26,7 +26,7 @@ void merge_shorter(LatencyHistogram& to, const LatencyHistogram& from, std::uint
   for (std::size_t bucket = 0; bucket < LatencyHistogram::kBuckets; ++bucket) {
     if (from.bucket_count(bucket) == 0) continue;
     const std::uint64_t seen_ns =
-        std::clamp(LatencyHistogram::bucket_low_ns(bucket), by_ns, std::max(by_ns, from.max_ns()));
+        std::clamp(LatencyHistogram::Buckets::low(bucket), by_ns, std::max(by_ns, from.max_ns()));
     to.record(seen_ns - by_ns, from.bucket_count(bucket));
   }
 }

@@ -14,12 +14,12 @@ TEST(LatencyHistogram, EveryValueLiesInItsBucketAndBucketsAreNarrow) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 100'000; ++i) {
     const std::uint64_t value = random() >> (22 + random() % 42);
-    const std::size_t bucket = LatencyHistogram::bucket_of(value);
+    const std::size_t bucket = LatencyHistogram::Buckets::bucket_of(value);
     ASSERT_LT(bucket, LatencyHistogram::kBuckets);
-    const std::uint64_t low = LatencyHistogram::bucket_low_ns(bucket);
+    const std::uint64_t low = LatencyHistogram::Buckets::low(bucket);
     ASSERT_LE(low, value);
     if (bucket + 1 < LatencyHistogram::kBuckets) {
-      const std::uint64_t next = LatencyHistogram::bucket_low_ns(bucket + 1);
+      const std::uint64_t next = LatencyHistogram::Buckets::low(bucket + 1);
       ASSERT_GT(next, value);
       ASSERT_LE(double(next - low), std::max(1.0, double(low) / 64)) << value;
     }

@@ -29,6 +29,11 @@ TEST(SpinLock, LetsOneInAtATime) {
   EXPECT_EQ(guarded, 8u * 30'000);
 }
 
+// Counted of the length `wait_ns`.
+std::uint64_t waits_of(LockSite site, std::uint64_t wait_ns) {
+  return counts.waits[std::size_t(site)][WaitBuckets::bucket_of(wait_ns)];
+}
+
 TEST(SpinLock, CountsAcquisitionsAtTheirSite) {
   SpinLock lock;
   counts.reset();
@@ -36,6 +41,7 @@ TEST(SpinLock, CountsAcquisitionsAtTheirSite) {
   EXPECT_EQ(lock_count(LockSite::kWaitLock).acquisitions, 3u);
   EXPECT_EQ(lock_count(LockSite::kWaitLock).contended, 0u);
   EXPECT_EQ(lock_count(LockSite::kRingLock).acquisitions, 0u);
+  EXPECT_EQ(waits_of(LockSite::kWaitLock, 0), 0u);
   EXPECT_EQ(counts.shared_rmw, 3u);
   EXPECT_EQ(counts.wakeups, 0u);
   EXPECT_EQ(ctx_lock_acquisitions(), 0u);
@@ -57,7 +63,9 @@ TEST(SpinLock, WaitersSleepAndAreWoken) {
     waiters.emplace_back([&] {
       const std::uint64_t before = system_calls;
       lock.lock(LockSite::kRingLock);
-      EXPECT_EQ(lock_count(LockSite::kRingLock).contended, 1u);
+      const LockCount& count = lock_count(LockSite::kRingLock);
+      EXPECT_EQ(count.contended, 1u);
+      EXPECT_EQ(waits_of(LockSite::kRingLock, count.wait_ns), 1u);
       EXPECT_GT(system_calls, before) << "it spun for the whole time";
       EXPECT_LT(system_calls, before + 100) << "it was refused its sleep";
       EXPECT_GE(counts.shared_rmw, 3u) << "the first try, the one before its sleep, the last";
