@@ -25,6 +25,7 @@ void CountSums::add(const Counts& of) {
     locks[i].acquisitions += of.locks[i].acquisitions;
     locks[i].contended += of.locks[i].contended;
     locks[i].wait_ns += of.locks[i].wait_ns;
+    if (of.locks[i].contended == 0) continue;  // a look takes time, and mostly there is nothing
     for (std::size_t bucket = 0; bucket < WaitBuckets::kBuckets; ++bucket) {
       locks[i].waits.counts[bucket] += of.waits[i][bucket];
     }
