@@ -96,6 +96,7 @@ GOOD = [
     ("bench/plan.h", "// A plan.\n\n#pragma once\n"),
     ("bench/plan.cpp", '#include "bench/plan.h"\n#include "drivers/registry.h"\n'),
     ("bench/settings.cpp", '#include "drivers/device_spec.h"\n'),
+    ("bench/measure/histogram.h", '#pragma once\n#include "drivers/log_linear.h"\n'),
     ("drivers/kioctx/device.h", '#pragma once\n#include "drivers/device_spec.h"\n'),
     ("bench/micro/locks.cpp", '#include "drivers/kioctx/locks.h"\n'),
     ("drivers/null/a.cpp", '#include "drivers/clock.h"\n#include "drivers/null/b.h"\n'),
