@@ -268,7 +268,6 @@ void Kioctx<S>::wake_reapers(Posted posted) {
 template <Stage S>
 std::uint32_t Kioctx<S>::lock_tail() {
   const auto exchange = [this] {
-    count_shared_rmw();
     return this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs with unlock_tail()
   };
   ++lock_count(LockSite::kTail).acquisitions;
@@ -279,12 +278,14 @@ std::uint32_t Kioctx<S>::lock_tail() {
   const ContendedWait contended(LockSite::kTail);
   for (int spin = 0; spin < kTailSpins; ++spin) {
     cpu_relax();
+    count_shared_rmw();
     seen = exchange();
     if (seen != kTailLocked) return seen;
   }
   for (;;) {
     this->tail_parked.store(1, std::memory_order_relaxed);
     smp_mb_rare();  // pairs with unlock_tail()
+    count_shared_rmw();
     seen = exchange();
     if (seen != kTailLocked) return seen;
     schedule_point("complete: tail parked on, not asleep");

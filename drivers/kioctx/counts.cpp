@@ -30,7 +30,7 @@ void CountSums::add(const Counts& of) {
       locks[i].waits.counts[bucket] += of.waits[i][bucket];
     }
   }
-  shared_rmw += of.shared_rmw;
+  shared_rmw += of.shared_rmw();
   allocations += of.allocations;
   wakeups += of.wakeups;
 }

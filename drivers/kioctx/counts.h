@@ -100,10 +100,8 @@ struct LockCount {
 
 struct Counts {
   std::array<LockCount, kLockSites> locks;
-  // Atomic read-modify-writes of the engine on lines that other CPUs write too, those inside its
-  // locks included: each try, for one that fails takes the line too. Per-CPU counters and a
-  // request's own words (references, cancelling) are not shared lines; liburcu's are not counted.
-  Count shared_rmw;
+  // Of those of shared_rmw(), all but the one that each acquisition of a lock begins with.
+  Count more_shared_rmw;
   Count allocations;  // requests and their memory: 1 each, and 1 more when the thread's cache is
                       // empty
   // Calls of futex(FUTEX_WAKE), for whomever: sleepers on events, parked waiters of locks, the
@@ -111,6 +109,15 @@ struct Counts {
   Count wakeups;
   // Of each lock, by their length: a line of it is touched by a wait only.
   std::array<std::array<Count, WaitBuckets::kBuckets>, kLockSites> waits;
+
+  // Atomic read-modify-writes of the engine on lines that other CPUs write too, those inside its
+  // locks included: each try, for one that fails takes the line too. Per-CPU counters and a
+  // request's own words (references, cancelling) are not shared lines; liburcu's are not counted.
+  std::uint64_t shared_rmw() const {
+    std::uint64_t sum = more_shared_rmw;
+    for (const LockCount& lock : locks) sum += lock.acquisitions;
+    return sum;
+  }
 
   LockCount& at(LockSite site) { return locks[std::size_t(site)]; }
   const LockCount& at(LockSite site) const { return locks[std::size_t(site)]; }
@@ -121,7 +128,8 @@ struct Counts {
 inline constinit thread_local Counts counts{};
 
 inline LockCount& lock_count(LockSite site) { return counts.at(site); }
-inline void count_shared_rmw(std::uint64_t n = 1) { counts.shared_rmw += n; }
+// One that is not the first try at a lock.
+inline void count_shared_rmw(std::uint64_t n = 1) { counts.more_shared_rmw += n; }
 
 // Acquisitions of ctx_lock by the calling thread, at all sites.
 inline std::uint64_t ctx_lock_acquisitions() {
@@ -136,7 +144,7 @@ inline void Counts::reset() {
     lock.contended.reset();
     lock.wait_ns.reset();
   }
-  shared_rmw.reset();
+  more_shared_rmw.reset();
   allocations.reset();
   wakeups.reset();
   for (auto& lock : waits) {

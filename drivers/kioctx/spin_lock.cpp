@@ -18,13 +18,13 @@ void SpinLock::lock_contended(LockSite site) {
   const ContendedWait contended(site);
   for (int spin = 0; spin < kSpins; ++spin) {
     cpu_relax();
-    if (locked_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
+    if (locked_.load(std::memory_order_relaxed) == 0 && try_lock_again()) return;
   }
   alignas(std::uint32_t) constexpr std::array<std::uint16_t, 2> kLockedAndParked{1, 1};
   for (;;) {
     parked_.store(1, std::memory_order_relaxed);
     smp_mb_rare();  // pairs with unlock
-    if (try_lock()) return;
+    if (try_lock_again()) return;
     futex_wait(this, std::bit_cast<std::uint32_t>(kLockedAndParked), kForever);
   }
 }

@@ -31,7 +31,9 @@ class SpinLock {
  public:
   void lock(LockSite site) {
     ++lock_count(site).acquisitions;
-    if (!try_lock()) lock_contended(site);
+    if (!try_lock()) [[unlikely]] {
+      lock_contended(site);
+    }
   }
 
   void unlock() {
@@ -42,8 +44,11 @@ class SpinLock {
 
  private:
   bool try_lock() {
-    count_shared_rmw();
     return locked_.exchange(1, std::memory_order_acquire) == 0;  // pairs with unlock
+  }
+  bool try_lock_again() {
+    count_shared_rmw();
+    return try_lock();
   }
   void lock_contended(LockSite site);
   void wake_one();

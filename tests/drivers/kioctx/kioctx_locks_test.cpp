@@ -85,7 +85,7 @@ TEST_P(KioctxLocks, SharedReadModifyWritesOfALookup) {
   const auto of_one = [this] {
     counts.reset();
     calls().io_describe(id_);
-    return std::uint64_t{counts.shared_rmw};
+    return counts.shared_rmw();
   };
   EXPECT_EQ(of_one(), stage().table_lookup ? 0u : 2u);
   use_much();
@@ -107,9 +107,9 @@ TEST_P(KioctxLocks, SharedReadModifyWritesOnSubmit) {
     if (!per_cpu) expected += 2;  // the lookup and its end, once per call
     if (!s.no_batch_alloc && s.lockless_put) expected += kCount;  // reqs_active, under lock
     if (s.no_batch_alloc && !s.percpu_reqs_available) expected += kCount;
-    EXPECT_GE(counts.shared_rmw, expected);
+    EXPECT_GE(counts.shared_rmw(), expected);
     if (s.percpu_reqs_available) expected += 2 * (kCount / batch + 1);  // borrowed in batches
-    EXPECT_LE(counts.shared_rmw, expected);
+    EXPECT_LE(counts.shared_rmw(), expected);
     device_.complete_all();
     ASSERT_EQ(reap(kCount).size(), kCount);
   }
@@ -141,10 +141,10 @@ TEST_P(KioctxLocks, OnCompletion) {
   const std::uint64_t spills = taken(LockSite::kRequestDepot);
   EXPECT_LE(spills, kCount / 64 + 1);
   if (s.xchg_tail) {
-    EXPECT_EQ(counts.shared_rmw, kCount + spills) << "to lock alone";
+    EXPECT_EQ(counts.shared_rmw(), kCount + spills) << "to lock alone";
   }
   if (lockless) {
-    EXPECT_EQ(counts.shared_rmw, spills) << "completing writes to no other shared line";
+    EXPECT_EQ(counts.shared_rmw(), spills) << "completing writes to no other shared line";
   }
 }
 

@@ -61,7 +61,7 @@ TEST(PercpuRef, CountsItsSharedWrites) {
   const auto of = [](auto action) {
     counts.reset();
     action();
-    return std::uint64_t{counts.shared_rmw};
+    return counts.shared_rmw();
   };
   PercpuRef ref;
   EXPECT_EQ(of([&] { get_and_put(ref, 1); }), 2u);

@@ -42,7 +42,7 @@ TEST(SpinLock, CountsAcquisitionsAtTheirSite) {
   EXPECT_EQ(lock_count(LockSite::kWaitLock).contended, 0u);
   EXPECT_EQ(lock_count(LockSite::kRingLock).acquisitions, 0u);
   EXPECT_EQ(waits_of(LockSite::kWaitLock, 0), 0u);
-  EXPECT_EQ(counts.shared_rmw, 3u);
+  EXPECT_EQ(counts.shared_rmw(), 3u);
   EXPECT_EQ(counts.wakeups, 0u);
   EXPECT_EQ(ctx_lock_acquisitions(), 0u);
 }
@@ -68,7 +68,7 @@ TEST(SpinLock, WaitersSleepAndAreWoken) {
       EXPECT_EQ(waits_of(LockSite::kRingLock, count.wait_ns), 1u);
       EXPECT_GT(system_calls, before) << "it spun for the whole time";
       EXPECT_LT(system_calls, before + 100) << "it was refused its sleep";
-      EXPECT_GE(counts.shared_rmw, 3u) << "the first try, the one before its sleep, the last";
+      EXPECT_GE(counts.shared_rmw(), 3u) << "the first try, the one before its sleep, the last";
       lock.unlock();
     });
   }

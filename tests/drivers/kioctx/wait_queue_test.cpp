@@ -80,7 +80,7 @@ TEST(WaitQueue, CountsWhoWasMadeRunnableAndWhoWasCalled) {
   counts.reset();
   queue.wake_up();
   EXPECT_EQ(counts.wakeups, 1u);
-  EXPECT_EQ(counts.shared_rmw, 2u) << "the lock, and the entry's state";
+  EXPECT_EQ(counts.shared_rmw(), 2u) << "the lock, and the entry's state";
   queue.finish_wait(entry);
 
   queue.prepare_to_wait(entry);
@@ -92,7 +92,7 @@ TEST(WaitQueue, CountsWhoWasMadeRunnableAndWhoWasCalled) {
   });
   counts.reset();
   EXPECT_EQ(schedule_until(entry, in_ms(20'000)), 0);
-  EXPECT_EQ(counts.shared_rmw, 2u) << "to sleep, and back";
+  EXPECT_EQ(counts.shared_rmw(), 2u) << "to sleep, and back";
   queue.finish_wait(entry);
   waker.join();
 }

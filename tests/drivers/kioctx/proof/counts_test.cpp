@@ -30,7 +30,7 @@ TEST(Counts, EachExchangeOfAContendedTailIsCounted) {
     const AtPlace taken("complete: ring's tail written, lock held", [&] {
       second = std::thread([&] {
         EXPECT_TRUE(device.complete_one());
-        counted = counts.shared_rmw;
+        counted = counts.shared_rmw();
         depot = lock_count(LockSite::kRequestDepot).acquisitions;
         EXPECT_EQ(lock_count(LockSite::kTail).acquisitions, 1u);
         EXPECT_EQ(lock_count(LockSite::kTail).contended, 1u);
