@@ -69,8 +69,11 @@ class Deadline {
 // A prefix of the batch was accepted. `accepted` short with `error == 0` is back-pressure: the
 // context is full, reap first. With `error` set (a positive errno), requests[accepted] itself was
 // refused (a bad file, a bad buffer); it is not in flight and will not be returned by reap().
+//
+// Its two halves are returned in two registers: the first is a field of its own, so that it need
+// not be put together in memory, which takes a third of the time of a call that does nothing else.
 struct SubmitResult {
-  std::uint32_t accepted = 0;
+  std::size_t accepted = 0;
   std::int32_t error = 0;
   std::uint32_t system_calls = 0;  // entered by this call, as the driver knows them
 };
@@ -79,7 +82,7 @@ struct SubmitResult {
 // passed or a signal came (`error == 0`), or when the implementation failed (`error`, positive
 // errno).
 struct ReapResult {
-  std::uint32_t count = 0;
+  std::size_t count = 0;
   std::int32_t error = 0;
   std::uint32_t system_calls = 0;
 };

@@ -103,7 +103,6 @@ void Lane::prepare_free() {
 
 void Lane::prepare_due() {
   pending_begin_ = pending_end_ = 0;
-  if (free_count_ == 0) return;
   const std::int64_t now_ns = monotonic_ns();
   while (pending_end_ < row_.batch && free_count_ > 0 && arrivals_->next_ns() <= now_ns) {
     const std::int64_t intended_ns = arrivals_->next_ns();

@@ -54,7 +54,7 @@ class Lane {
   // Takes free slots for the next batch, if the last one has been accepted whole. Open loop: only
   // for operations whose time has come.
   void prepare() {
-    if (!pending().empty()) return;
+    if (free_count_ == 0 || !pending().empty()) return;
     if (arrivals_) {
       prepare_due();
     } else {
