@@ -22,8 +22,9 @@ const CounterSource kRingCounters{
 
 void CountedMutex::lock(RingSite site) {
   LockSiteCount& count = counts[std::size_t(site)];
+  const bool free = mutex_.try_lock();
   ++count.acquisitions;
-  if (mutex_.try_lock()) return;
+  if (free) return;
   ++count.contended;
   const auto begin = std::chrono::steady_clock::now();
   mutex_.lock();

@@ -270,8 +270,8 @@ std::uint32_t Kioctx<S>::lock_tail() {
   const auto exchange = [this] {
     return this->tail.exchange(kTailLocked, std::memory_order_acquire);  // pairs with unlock_tail()
   };
-  ++lock_count(LockSite::kTail).acquisitions;
   std::uint32_t seen = exchange();
+  ++lock_count(LockSite::kTail).acquisitions;
   if (seen != kTailLocked) [[likely]] {
     return seen;
   }

@@ -170,8 +170,8 @@ Kioctx<S>* Kioctx<S>::lookup_ioctx(AioContextId id) {
     }
     if constexpr (!S.percpu_refcount) {
       if constexpr (S.refcounting) {
-        count_shared_rmw();
         ctx->users.fetch_add(1, std::memory_order_relaxed);
+        count_shared_rmw();
         return ctx;
       }
       if (ctx->is_dead()) return nullptr;
@@ -190,9 +190,10 @@ void Kioctx<S>::put_ioctx() {
   if constexpr (S.percpu_refcount) {
     if (this->users.put()) free_ioctx();
   } else {
-    count_shared_rmw();
     // Release: what was done with the reference; acquire: what all others did, before the end.
-    if (this->users.fetch_sub(1, std::memory_order_acq_rel) == 1) free_ioctx();
+    const bool last = this->users.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    count_shared_rmw();
+    if (last) free_ioctx();
   }
 }
 

@@ -132,19 +132,21 @@ bool Kioctx<S>::get_slot() {
     return false;
   } else if constexpr (S.reqs_available) {
     std::uint32_t avail = this->reqs_available.load(std::memory_order_relaxed);
-    do {
+    for (bool got = false; !got;) {
       if (avail == 0) return false;
-      count_shared_rmw();
       // Acquire: the events were read before their slots came back. Pairs with put_slots().
-    } while (!this->reqs_available.compare_exchange_weak(
-        avail, avail - 1, std::memory_order_acquire, std::memory_order_relaxed));
+      got = this->reqs_available.compare_exchange_weak(avail, avail - 1, std::memory_order_acquire,
+                                                       std::memory_order_relaxed);
+      count_shared_rmw();
+    }
     return true;
   } else {
     const auto slots = std::int32_t(this->nr_events - 1);
     if (this->reqs_active.load(std::memory_order_relaxed) > slots) return false;
-    count_shared_rmw();
     // Acquire: the events were read before their slots came back. Pairs with put_slots().
-    if (this->reqs_active.fetch_add(1, std::memory_order_acquire) < slots) return true;
+    const bool got = this->reqs_active.fetch_add(1, std::memory_order_acquire) < slots;
+    count_shared_rmw();
+    if (got) return true;
     count_shared_rmw();
     this->reqs_active.fetch_sub(1, std::memory_order_relaxed);
     return false;

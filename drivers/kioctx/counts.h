@@ -2,9 +2,10 @@
 // every atomic read-modify-write on a shared line, those that did not get what they wanted
 // included, every allocation and every wake-up.
 //
-// Kept per thread, so that counting writes no shared line. A count is an atomic only so that
-// another thread may look at it; its own thread adds to it with a plain load and store. A build
-// with AIOSCOPE_UNCOUNTED counts nothing, for measuring what counting costs.
+// Kept per thread, so that counting writes no shared line; and counted behind an atomic rather than
+// before it, which would wait for the store of the count: a fifth of v3.7's time. A count is an
+// atomic only so that another thread may look at it; its own thread adds to it with a plain load
+// and store. A build with AIOSCOPE_UNCOUNTED counts nothing, for measuring what counting costs.
 #pragma once
 
 #include <array>

@@ -30,10 +30,10 @@ namespace aioscope::kioctx {
 class SpinLock {
  public:
   void lock(LockSite site) {
-    ++lock_count(site).acquisitions;
     if (!try_lock()) [[unlikely]] {
       lock_contended(site);
     }
+    ++lock_count(site).acquisitions;
   }
 
   void unlock() {
