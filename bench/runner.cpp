@@ -186,8 +186,8 @@ class Repetition {
     }
     // What it takes to look is not the row's.
     const Usage usage = (usage_of_process() - begin_usage).without(observation_->own_usage());
-    observation_->stop();
     service_counts_ = service_counts() - begin_service;
+    observation_->stop();
     const std::uint64_t own_calls = harness_calls() - begin_own;
     rig_->control.enter(Phase::kCounting);
     for (std::size_t i = 0; i < migrations.size(); ++i) {
