@@ -28,6 +28,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "drivers/kioctx/cacheline.h"
 #include "drivers/kioctx/kioctx.h"
@@ -38,9 +39,10 @@ namespace aioscope::kioctx {
 // All of an event that differs from request to request: four to a line, for what a completion
 // costs here is the way of its line from one CPU to another.
 struct CpuEvent {
-  std::uint64_t data = 0;
-  std::int64_t res = 0;
+  std::uint64_t data;  // neither is set by itself: a batch of them is made for every io_submit()
+  std::int64_t res;
 };
+static_assert(std::is_trivially_default_constructible_v<CpuEvent>);
 
 struct CpuRing {
   std::atomic<std::uint32_t> tail{0};                      // written by producers on this CPU

@@ -34,15 +34,14 @@ class LockedRef {
 class AtomicRef {
  public:
   void get() {
-    kioctx::count_shared_rmw();
     users_.fetch_add(1, std::memory_order_relaxed);
+    kioctx::count_shared_rmw();
   }
   void put() {
-    kioctx::count_shared_rmw();
     // Pairs with itself: what others did before the end.
-    if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      ended_.store(true, std::memory_order_relaxed);
-    }
+    const bool last = users_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    kioctx::count_shared_rmw();
+    if (last) ended_.store(true, std::memory_order_relaxed);
   }
   std::string problem() {
     return !ended_.load(std::memory_order_relaxed) && users_.load(std::memory_order_relaxed) == 2

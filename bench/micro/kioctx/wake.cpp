@@ -36,7 +36,7 @@ constexpr std::uint64_t kWakesInARound = 100;
 template <Stage S>
 typename kioctx::KioctxParts<S>::Posted one_posted(kioctx::Kioctx<S>& ctx) {
   if constexpr (S.percpu_rings) {
-    const kioctx::CpuEvent posted;
+    const kioctx::CpuEvent posted{};
     const kioctx::CpuRing* ring = ctx.rings.push({&posted, 1});
     kioctx::IoEvent event;
     ctx.rings.pop({&event, 1});  // it had no slot
